@@ -1,0 +1,1 @@
+"""Polysee: read, see, find, draw and explain, in Chinese and English, on your own machine."""
