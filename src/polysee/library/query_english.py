@@ -1,0 +1,118 @@
+"""English negation for `query`: where it begins, how far it reaches, what only looks like it."""
+
+from __future__ import annotations
+
+import re
+
+from polysee.library.query_scope import QUOTES, Exclusion
+
+INERT = re.compile(
+    r"""
+      \bnot\s+(?:only|just|merely|bad|far|yet|so|to\s+scale)\b | \bwhy\s+not\b | -not\b | \bnot-\w
+    | \b(?:do\s+not|don['’]t)\s+(?:enter|disturb|touch|cross|walk|feed|stop|park|litter)\b
+    | \bno\s+(?:entry|exit|parking|smoking|trespassing|stopping|standing|littering|loitering
+        |swimming|fishing|diving|camping|u-?turns?|overtaking|vacancy|doubt|problem|matter|wonder
+        |longer|way|idea|less|more\s+than|big\s+deal|man['’]?s\s+land|time\s+to\s+die
+        |country\s+for\s+old\s+men)\b
+    | (?:(?<=^)|(?<=\ba\s)|(?<=\bthe\s)|(?<=\bred\s))no\s+(?:[\w-]+\s+){1,2}
+        (?:allowed|signs?|signage|symbol|sticker)\b
+    | \bno\.?\s*\d | \bno-(?!one\b)\w | \bdr\.?\s+no\b | \byes\s+(?:or|and)\s+no\b
+    | \bwithout\s+(?:a\s+)?(?:doubt|fail|question|borders|cause)\b
+    | \b(?:nothing|none|no\s+one|nobody)\s+(?:but|other\s+than)\b
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+"""What contains a negator and is none: signs, names, turns of phrase."""
+
+_NOT = r"(?:\s*n['’]t|\s+not)"
+_NEGATOR = re.compile(
+    rf"""
+    (?P<people>
+        \b(?:with\s+)?(?:nobody|no[\s-]one)\b (?:\s+(?:else|in\s+(?:it|sight)|around|there))? )
+    | (?:\b(?:with|that|which|who)\s+)?
+      (?: \bwithout(?:\s+any)?\b | \bw/o\b | \bwith\s+no\b | \bneither\b | \bnor\b
+        | \bexcept(?:\s+for)?\b | \bexcluding\b | \bother\s+than\b | \bapart\s+from\b
+        | \binstead\s+of\b | \brather\s+than\b | \b(?:anything|everything|all|anyone)\s+but\b
+        | \black(?:ing|s)\b | \b(?:has|have|is|are|there['’]s)\s+no\b
+        | \b(?:i\s+)?(?:do|does|did){_NOT}\b
+          (?:\s+(?:want|have|contain|include|show)\b (?:\s+to\s+see\b)?)?
+        | \b(?:is|are|was|were){_NOT}\b (?:\s+in\b)?
+        | \bnot\s+(?:including|with|containing|showing)\b | \bnot\b | \bno\b
+        | (?:(?<=^)|(?<=\s))-(?=[^\W\d_]) )
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+_STOP = re.compile(
+    r"""
+    \s*(?: [;:.!?()，。；！？（）、] | \s[-–—](?=\s|[^\W\d_]) | [\u3400-\u9fff]
+      | \b(?:but|while|at|on|in|near|under|by|during|beside|behind|above|over|along|through|from
+          |against|around|next\s+to|in\s+front\s+of|if|please)\b )
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+_STOP_WITH = re.compile(r"\s*\bwith(?:out)?\b", re.IGNORECASE)
+# "people in the background" excludes people; "a hat on his head" a hat.
+_TAIL = re.compile(
+    r"""
+    \s*\b(?:on|in|near|at|around|by|with)\s+
+    (?: (?:it|them|him|her)\b
+      | (?:his|her|their|its)\s+\w+
+      | the\s+(?:background|foreground|picture|photo|image|frame|shot|way)\b
+      | sight\b )
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+_LIST_OF_THREE = re.compile(
+    r"[^,]{1,30}(?:,\s*(?:[\w'-]+\s+){0,2}[\w'-]+)+,?\s+(?:or|and|nor)\s+", re.IGNORECASE
+)
+_AND = re.compile(r"\s*,?\s*\b(?:or|and|nor)\b\s*|\s*[,/&]\s*", re.IGNORECASE)
+_LEAD = re.compile(
+    r"(?:(?:on|in|at|near|a|an|the|any|some|of|to\s+be|being|have|has|other|see|no|not)\s+)+(?=\S)",
+    re.IGNORECASE,
+)
+
+_LEAD_SPACE = re.compile(r"\s*(?:(?:on|in|at|near|under|by|behind|from)\b)?\s*", re.IGNORECASE)
+
+
+def find(text: str, visible: str, position: int) -> Exclusion | None:
+    """The first exclusion at or after `position`.
+
+    Args:
+        text: the query.
+        visible: the same, with what no rule may read hidden; equally long.
+    """
+    for match in _NEGATOR.finditer(visible, position):
+        if match.group("people"):
+            return Exclusion(match.start(), match.end(), ("people",))
+        end = _reach(visible, match.end(), leads=not visible[position : match.start()].strip())
+        terms = _terms(text[match.end() : end])
+        if terms:
+            tail = _TAIL.match(visible, end)
+            return Exclusion(match.start(), tail.end() if tail else end, terms)
+    return None
+
+
+def _reach(visible: str, start: int, leads: bool) -> int:
+    """Where what is excluded ends; `leads` where nothing wanted stands before it."""
+    begin = start + len(_LEAD_SPACE.match(visible, start).group())
+    ends = [len(visible)]
+    ends += [match.start() for match in [_STOP.search(visible, begin)] if match]
+    if not leads:
+        ends += [match.start() for match in [_STOP_WITH.search(visible, begin)] if match]
+    following = _NEGATOR.search(visible, begin)
+    if following:
+        ends.append(following.start())
+    comma = visible.find(",", begin)
+    if comma >= 0 and not _LIST_OF_THREE.match(visible, begin):
+        ends.append(comma)
+    return max(min(ends), start)
+
+
+def _terms(phrase: str) -> tuple[str, ...]:
+    terms = []
+    for term in _AND.split(phrase):
+        term = term.strip().strip(QUOTES).strip(" .,;:!?-–—")
+        term = _LEAD.sub("", term, count=1) if _LEAD.match(term) else term
+        if re.search(r"\w", term):
+            terms.append(term.strip())
+    return tuple(dict.fromkeys(terms))
