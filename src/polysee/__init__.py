@@ -1,1 +1,34 @@
-"""Polysee: read, see, find, draw and explain, in Chinese and English, on your own machine."""
+"""Polysee: read, see, find, draw and explain, in Chinese and English, on your own machine.
+
+    import polysee
+
+    clip = polysee.load("polysee/align-nano")
+    library = polysee.Library()
+
+The names below are imported when they are first used, so that `import polysee` stays quick.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from polysee.inference import load as load
+    from polysee.library import Library as Library
+
+__version__ = version("polysee")
+__all__ = ["Library", "__version__", "load"]
+
+_HOMES = {"load": "polysee.inference", "Library": "polysee.library"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

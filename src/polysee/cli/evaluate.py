@@ -1,0 +1,141 @@
+"""`polysee eval`: measure a model on a parquet file."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from polysee.cli import output
+from polysee.cli.language import t
+from polysee.cli.options import DEFAULT_MODEL, Common, command, model_option
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group, with help in the language that was chosen."""
+    group = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
+    app.add_typer(
+        group,
+        name="eval",
+        help=t("Measure a model on a parquet file.", "用 parquet 数据文件测量模型的效果。"),
+    )
+    command(
+        group,
+        "zero-shot",
+        help=t(
+            "Name every picture by words alone; the column's distinct values are the choices.\n\n"
+            "Example: polysee eval zero-shot --data pictures.parquet --labels label_en",
+            "只凭名称给每张图片分类；该列中所有不同的值就是可选的名称。\n\n"
+            "例子：polysee eval zero-shot --data pictures.parquet --labels label_zh",
+        ),
+    )(zero_shot)
+    command(
+        group,
+        "retrieval",
+        help=t(
+            "Find pictures by captions, and captions by pictures.\n\n"
+            "Example: polysee eval retrieval --data pictures.parquet --captions captions_en",
+            "用描述找图片，再用图片找描述。\n\n"
+            "例子：polysee eval retrieval --data pictures.parquet --captions captions_zh",
+        ),
+    )(retrieval)
+
+
+def data_option() -> Any:
+    """`--data FILE`."""
+    return typer.Option(
+        "--data",
+        metavar="FILE",
+        help=t("A parquet file with an `image` column.", "含有 image 列的 parquet 文件。"),
+    )
+
+
+def zero_shot(
+    common: Common,
+    data: Annotated[Path, data_option()],
+    labels: Annotated[
+        str,
+        typer.Option(
+            "--labels", metavar="COLUMN", help=t("The column of names.", "存放名称的列。")
+        ),
+    ],
+    template: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--template",
+            metavar="TEXT",
+            help=t("A sentence with {} for the name.", "句子，名称的位置写作 {}。"),
+            show_default=t("the model's own", "模型自带"),
+        ),
+    ] = None,
+    model: Annotated[str, model_option(DEFAULT_MODEL)] = DEFAULT_MODEL,
+) -> int:
+    from polysee.evaluation.zero_shot import evaluate_zero_shot
+    from polysee.inference import load
+
+    embedder = load(model, dtype=common.dtype, device=common.device)
+    with output.progress_bar(t("Looking at pictures", "正在看图片")) as advance:
+        result = evaluate_zero_shot(
+            embedder, data.expanduser(), labels, templates=template, progress=advance
+        )
+    if common.json:
+        output.print_json(asdict(result))
+    else:
+        print(
+            t(
+                f"{result.count} pictures, {result.classes} names",
+                f"{result.count} 张图片，{result.classes} 个名称",
+            )
+        )
+        for key in ("top1", "top5", "mean_per_class"):
+            print(_line(key, getattr(result, key), result.intervals[key]))
+    return _finish(result)
+
+
+def retrieval(
+    common: Common,
+    data: Annotated[Path, data_option()],
+    captions: Annotated[
+        str,
+        typer.Option(
+            "--captions",
+            metavar="COLUMN",
+            help=t("The column of captions, single or lists.", "存放描述的列，可以是列表。"),
+        ),
+    ],
+    model: Annotated[str, model_option(DEFAULT_MODEL)] = DEFAULT_MODEL,
+) -> int:
+    from polysee.evaluation.retrieval import evaluate_retrieval
+    from polysee.inference import load
+
+    embedder = load(model, dtype=common.dtype, device=common.device)
+    with output.progress_bar(t("Looking at pictures", "正在看图片")) as advance:
+        result = evaluate_retrieval(embedder, data.expanduser(), captions, progress=advance)
+    if common.json:
+        output.print_json(asdict(result))
+    else:
+        print(
+            t(
+                f"{result.count} pictures, {result.queries} captions",
+                f"{result.count} 张图片，{result.queries} 条描述",
+            )
+        )
+        for direction, name in (
+            ("text_to_image", t("picture by caption", "以文找图")),
+            ("image_to_text", t("caption by picture", "以图找文")),
+        ):
+            print(name)
+            for key, value in getattr(result, direction).items():
+                print(_line(key, value, result.intervals[direction][key]))
+    return _finish(result)
+
+
+def _line(key: str, value: float, interval: Any) -> str:
+    return f"  {key:<15} {value:6.1%}  [{interval.low:.1%}, {interval.high:.1%}]"
+
+
+def _finish(result: Any) -> int:
+    output.name_failures(result.failed, t("Could not be read:", "无法读取："))
+    return output.SOME_FAILED if result.failed else output.DONE

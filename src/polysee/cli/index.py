@@ -1,0 +1,92 @@
+"""`polysee index`: read pictures into a library."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from polysee.cli import output
+from polysee.cli.language import t
+from polysee.cli.options import Common, command, library_option, model_option
+
+if TYPE_CHECKING:
+    from polysee.library import IndexReport
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command, with help in the language that was chosen."""
+    command(
+        app,
+        "index",
+        help=t(
+            "Read pictures into the library; what has not changed is skipped.\n\n"
+            "Example: polysee index ~/Pictures",
+            "把图片读入图库；没有变化的图片会跳过。\n\n例子：polysee index ~/Pictures",
+        ),
+    )(index)
+
+
+def index(
+    common: Common,
+    paths: Annotated[
+        list[Path],
+        typer.Argument(metavar="PATHS…", help=t("Folders and pictures.", "文件夹和图片。")),
+    ],
+    library: Annotated[Path | None, library_option()] = None,
+    model: Annotated[str | None, model_option(t("the library's own", "图库自己的模型"))] = None,
+    prune: Annotated[
+        bool,
+        typer.Option(
+            "--prune",
+            help=t("Forget files that are gone from PATHS.", "从图库中去掉已经删除的文件。"),
+        ),
+    ] = False,
+) -> int:
+    from polysee.apps.find import index_pictures
+
+    with output.progress_bar(t("Reading pictures", "正在读取图片")) as advance:
+        report = index_pictures(
+            paths,
+            library=library,
+            model=model,
+            device=common.device,
+            dtype=common.dtype,
+            prune=prune,
+            progress=advance,
+        )
+    if common.json:
+        output.print_json(document(report))
+    else:
+        print_report(report)
+    output.name_failures(report.warned, t("Read, with a remark:", "已读入，但请注意："))
+    output.name_failures(report.failed, t("Could not be read:", "无法读取："))
+    return output.SOME_FAILED if report.failed else output.DONE
+
+
+def document(report: IndexReport) -> dict[str, object]:
+    """The keys that scripts rely on."""
+    return {
+        "added": report.added,
+        "unchanged": report.unchanged,
+        "moved": report.moved,
+        "removed": report.removed,
+        "failed": [{"path": str(item.path), "reason": item.reason} for item in report.failed],
+        "warned": [{"path": str(item.path), "reason": item.reason} for item in report.warned],
+        "seconds": report.seconds,
+        "model_seconds": report.model_seconds,
+    }
+
+
+def print_report(report: IndexReport) -> None:
+    """One line for people, and what to do next."""
+    counts = t(
+        f"{report.added} added, {report.unchanged} unchanged, {report.moved} moved, "
+        f"{report.removed} removed in {report.seconds:.1f} s",
+        f"新增 {report.added} 张，未变 {report.unchanged} 张，移动 {report.moved} 张，"
+        f"移除 {report.removed} 张，用时 {report.seconds:.1f} 秒",
+    )
+    print(counts)
+    if report.added:
+        print(t("Now try: polysee search a cat on a sofa", "试试看：polysee search 沙发上的猫"))

@@ -1,0 +1,108 @@
+"""Where `polysee` starts: choose the language, run the command, turn errors into exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from polysee import __version__
+from polysee.cli.language import choose_language, t
+from polysee.cli.output import WRONG_REQUEST, note, print_json
+from polysee.errors import PolyseeError
+
+INTERRUPTED = 130  # what shells give for Ctrl-C
+
+
+def main() -> None:
+    """The console script."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line and return its exit code."""
+    choose_language(arguments)
+    _write_utf8()
+    try:
+        code = typer.main.get_command(build_app()).main(
+            list(arguments), prog_name="polysee", standalone_mode=False
+        )
+        return int(code or 0)
+    except typer.TyperException as error:
+        return _refuse(arguments, _usage(error))
+    except PolyseeError as error:
+        if "--debug" in arguments:
+            raise
+        return _refuse(arguments, str(error))
+    except (KeyboardInterrupt, typer.Abort):
+        note(t("Stopped.", "已停止。"))
+        return INTERRUPTED
+    except BrokenPipeError:
+        # `polysee search … | head` closed our output: there is nobody left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if "--debug" in arguments:
+            raise
+        message = f"{type(error).__name__}: {error}"
+        hint = t("(--debug shows where it happened)", "（加上 --debug 可以看到出错的位置）")
+        return _refuse(arguments, f"{message} {hint}")
+
+
+def build_app() -> typer.Typer:
+    """The commands, with help in the language that was chosen."""
+    from polysee.cli import classify, demo, evaluate, index, models, search, train
+
+    app = typer.Typer(
+        name="polysee",
+        help=t(
+            "Find pictures by a sentence, in Chinese or English, on your own machine.",
+            "用一句中文或英文找到你的图片，一切都在自己的电脑上完成。",
+        ),
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode="rich",
+        context_settings={"help_option_names": ["-h", "--help"]},
+        pretty_exceptions_enable=False,
+    )
+    app.callback()(_root)
+    for group in (index, search, classify, evaluate, models, train, demo):
+        group.register(app)
+    return app
+
+
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    lang: Annotated[str | None, typer.Option("--lang", metavar="zh|en", hidden=True)] = None,
+) -> None:
+    if version:
+        print(f"polysee {__version__}")
+        raise typer.Exit(0)
+
+
+def _usage(error: typer.TyperException) -> str:
+    hint = t("See polysee --help.", "请看 polysee --help。")
+    context = getattr(error, "ctx", None)
+    if context is not None:
+        path = context.command_path
+        hint = t(f"See {path} --help.", f"请看 {path} --help。")
+    return f"{error.format_message()} {hint}"
+
+
+def _refuse(arguments: Sequence[str], message: str) -> int:
+    note(t("Error: ", "错误：") + message)
+    if "--json" in arguments:
+        print_json({"error": message})
+    return WRONG_REQUEST
+
+
+def _write_utf8() -> None:
+    """Chinese and bars must not fail on a console with a narrow code page."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure") and not stream.isatty():
+            stream.reconfigure(encoding="utf-8", errors="replace")
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")

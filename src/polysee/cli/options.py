@@ -1,0 +1,145 @@
+"""Options that many commands share, and the decorator that gives them to each."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from polysee.cli.language import t
+
+DEFAULT_MODEL = "polysee/align-nano"
+
+
+class Device(StrEnum):
+    """Where a model runs."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+    mps = "mps"
+
+
+class Precision(StrEnum):
+    """How a model computes."""
+
+    auto = "auto"
+    float32 = "float32"
+
+
+class Language(StrEnum):
+    """The language of messages."""
+
+    zh = "zh"
+    en = "en"
+
+
+@dataclass(frozen=True)
+class Common:
+    """What every command accepts.
+
+    Args:
+        json: print one JSON document on standard output, and nothing else there.
+        debug: show the traceback of an error.
+    """
+
+    device: str = "auto"
+    dtype: str = "auto"
+    json: bool = False
+    offline: bool = False
+    debug: bool = False
+
+
+def shared_parameters() -> list[inspect.Parameter]:
+    """The options of `Common`, as Typer reads them from a signature."""
+    panel = t("Options of every command", "所有命令通用的选项")
+
+    def option(name: str, kind: Any, default: Any, text: str) -> inspect.Parameter:
+        flag = f"--{name}"
+        note = typer.Option(flag, help=text, rich_help_panel=panel)
+        return inspect.Parameter(
+            name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, note]
+        )
+
+    return [
+        option(
+            "json", bool, False, t("One JSON document on standard output.", "以 JSON 输出结果。")
+        ),
+        option("lang", Language | None, None, t("Language of messages.", "提示信息的语言。")),
+        option("device", Device, Device.auto, t("Where the model runs.", "模型在哪里运行。")),
+        option(
+            "dtype",
+            Precision,
+            Precision.auto,
+            t("auto is fastest, float32 exact.", "auto 最快，float32 最精确。"),
+        ),
+        option("offline", bool, False, t("Open no network connection.", "不连接网络。")),
+        option("debug", bool, False, t("Show tracebacks of errors.", "出错时显示完整的调用栈。")),
+    ]
+
+
+def command(app: typer.Typer, name: str, *, help: str, hidden: bool = False) -> Callable[..., Any]:
+    """Register a command whose first parameter is a `Common`, filled from the shared options.
+
+    The command returns its exit code, or None for 0.
+    """
+
+    def register(function: Callable[..., int | None]) -> Callable[..., int | None]:
+        own = list(inspect.signature(function).parameters.values())[1:]
+        hints = get_type_hints(function, include_extras=True)
+        shared = shared_parameters()
+
+        @functools.wraps(function)
+        def wrapper(**values: Any) -> int | None:
+            given = {parameter.name: values.pop(parameter.name) for parameter in shared}
+            return function(_common(given), **values)
+
+        parameters = [
+            parameter.replace(annotation=hints[parameter.name], kind=inspect.Parameter.KEYWORD_ONLY)
+            for parameter in own
+        ]
+        wrapper.__signature__ = inspect.Signature(parameters + shared)  # type: ignore[attr-defined]
+        wrapper.__annotations__ = {p.name: p.annotation for p in parameters + shared}
+        app.command(name, help=help, hidden=hidden)(wrapper)
+        return function
+
+    return register
+
+
+def _common(given: dict[str, Any]) -> Common:
+    if given["offline"]:
+        # Set for the whole process, so that no layer has to hand the wish down.
+        os.environ["POLYSEE_OFFLINE"] = "1"
+    return Common(
+        device=given["device"].value,
+        dtype=given["dtype"].value,
+        json=given["json"],
+        offline=given["offline"],
+        debug=given["debug"],
+    )
+
+
+def library_option() -> Any:
+    """`--library DIR`."""
+    return typer.Option(
+        "--library",
+        metavar="DIR",
+        help=t("The library's folder.", "图库所在的文件夹。"),
+        show_default=t("the platform's data folder", "系统的数据文件夹"),
+    )
+
+
+def model_option(default: str) -> Any:
+    """`--model ID|FOLDER`."""
+    return typer.Option(
+        "--model",
+        metavar="ID|FOLDER",
+        help=t("A bundled or hub model, or a folder.", "内置模型、Hugging Face 模型或模型文件夹。"),
+        show_default=default,
+    )

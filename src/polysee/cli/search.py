@@ -1,0 +1,137 @@
+"""`polysee search`: find pictures by a sentence, by a picture, or by both."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from polysee.cli import output
+from polysee.cli.language import t
+from polysee.cli.options import Common, command, library_option, model_option
+
+if TYPE_CHECKING:
+    from polysee.library import SearchResult
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command, with help in the language that was chosen."""
+    command(
+        app,
+        "search",
+        help=t(
+            "Find pictures by a sentence in Chinese or English, or by another picture.\n\n"
+            "Examples: polysee search a beach without people · polysee search --image cat.jpg",
+            "用一句中文或英文，或者用另一张图片来找图片。\n\n"
+            "例子：polysee search 没有人的海滩 · polysee search --image cat.jpg",
+        ),
+    )(search)
+
+
+def search(
+    common: Common,
+    query: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="QUERY…",
+            help=t("What to look for; all words are one query.", "要找什么；所有的词合成一句。"),
+        ),
+    ] = None,
+    image: Annotated[
+        Path | None,
+        typer.Option(
+            "--image", metavar="FILE", help=t("Find pictures like this.", "找相似的图片。")
+        ),
+    ] = None,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option("--not", metavar="TEXT", help=t("What must not show.", "不要出现的东西。")),
+    ] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option("--folder", metavar="DIR", help=t("Only within DIR.", "只在这个文件夹里找。")),
+    ] = None,
+    top: Annotated[
+        int, typer.Option("--top", min=1, help=t("At most so many.", "最多显示多少张。"))
+    ] = 20,
+    everything: Annotated[
+        bool,
+        typer.Option("--all", help=t("Also what is hardly relevant.", "也显示不太相关的图片。")),
+    ] = False,
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", metavar="FILE", help=t("Write a gallery page.", "写成网页相册。")),
+    ] = None,
+    library: Annotated[Path | None, library_option()] = None,
+    model: Annotated[str | None, model_option(t("the library's own", "图库自己的模型"))] = None,
+) -> int:
+    from polysee.apps.find import search_pictures
+
+    sentence = " ".join(query or []).strip()
+    result = search_pictures(
+        sentence,
+        image=image,
+        exclude=exclude or [],
+        folder=folder,
+        top=top,
+        everything=everything,
+        library=library,
+        model=model,
+        device=common.device,
+        dtype=common.dtype,
+    )
+    if common.json:
+        output.print_json(document(result))
+    else:
+        print_result(result)
+    if html is not None:
+        _write_page(html, sentence, image, result)
+    return output.DONE if result.hits else output.NOTHING_FOUND
+
+
+def document(result: SearchResult) -> dict[str, object]:
+    """The keys that scripts rely on."""
+    return {
+        "hits": [
+            {
+                "path": str(hit.path),
+                "score": float(hit.score),
+                "relevance": float(hit.relevance),
+                "kind": hit.kind,
+                "also": [str(path) for path in hit.also],
+            }
+            for hit in result.hits
+        ],
+        "excluded": list(result.excluded),
+        "seconds": result.seconds,
+        "model_seconds": result.model_seconds,
+    }
+
+
+def print_result(result: SearchResult) -> None:
+    """A table that people read: how relevant, and where."""
+    if result.excluded:
+        words = ", ".join(result.excluded)
+        output.note(t(f"Without: {words}", f"不含：{words}"))
+    if not result.hits:
+        output.note(
+            t(
+                "Nothing in the library matches. --all shows what comes nearest.",
+                "图库中没有符合的图片。加上 --all 可以看最接近的。",
+            )
+        )
+        return
+    for hit in result.hits:
+        percent = f"{hit.relevance:4.0%}"
+        print(f"{percent} {output.relevance_bar(hit.relevance)} {output.shorten(str(hit.path))}")
+        for path in hit.also:
+            print(f"{'':>16}= {output.shorten(str(path))}")
+
+
+def _write_page(html: Path, sentence: str, image: Path | None, result: SearchResult) -> None:
+    from polysee.cli.gallery import Section, write_gallery
+
+    section = Section(query=sentence, image=image, hits=list(result.hits), excluded=result.excluded)
+    written = write_gallery(html.expanduser(), [section])
+    output.note(t(f"Page: {written}", f"网页：{written}"))

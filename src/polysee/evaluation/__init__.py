@@ -1,0 +1,1 @@
+"""Metrics, and the loops that `polysee eval`, training and the benchmarks share."""

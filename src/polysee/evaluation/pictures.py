@@ -1,0 +1,166 @@
+"""Pictures of a parquet file, decoded ahead in threads and embedded batch by batch.
+
+Memory stays bounded: only a few batches of small, already resized pictures wait at any time.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from polysee.errors import DataError, MediaError
+from polysee.media.image import read_image
+
+Progress = Callable[[int, int], None]
+"""Called with the pictures done and their total."""
+
+BATCH_SIZE = 64
+
+
+class Recipe(Protocol):
+    """How a model wants its pictures; see `polysee.inputs.pixels.PixelRecipe`."""
+
+    def resize(self, image: Any, /) -> np.ndarray: ...
+
+
+class PictureEmbedder(Protocol):
+    """What the loops ask of a model; see `polysee.inference`."""
+
+    @property
+    def recipe(self) -> Recipe: ...
+
+    def embed_pictures(self, pictures: np.ndarray, /) -> np.ndarray: ...
+
+    def embed_text(self, texts: Any, /) -> np.ndarray: ...
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A row whose picture cannot be read, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class EmbeddedPictures:
+    """The embeddings of the pictures that could be read, with the rows that they came from.
+
+    Shapes:
+        embeddings: (N, E)
+        rows: (N,)
+    """
+
+    embeddings: np.ndarray
+    rows: np.ndarray
+    failed: list[Unreadable]
+
+
+def open_parquet(data: Path, column: str) -> pq.ParquetFile:
+    """Open a data file and check that it holds pictures and the named column.
+
+    Raises:
+        DataError: there is no such file, it is no parquet, or a column is missing.
+    """
+    if not data.is_file():
+        raise DataError(f"{data}: there is no such file; --data takes a parquet file")
+    try:
+        file = pq.ParquetFile(data)
+    except pa.ArrowInvalid as error:
+        raise DataError(f"{data}: this is not a parquet file") from error
+    names = file.schema_arrow.names
+    for needed in ("image", column):
+        if needed not in names:
+            raise DataError(f"{data}: there is no column {needed!r}; it holds {', '.join(names)}")
+    if file.metadata.num_rows == 0:
+        raise DataError(f"{data}: the file holds no rows")
+    return file
+
+
+def read_column(data: Path, column: str) -> pa.ChunkedArray:
+    """One small column, whole."""
+    file = open_parquet(data, column)
+    return file.read(columns=[column]).column(column)
+
+
+def embed_rows(
+    embedder: PictureEmbedder,
+    data: Path,
+    rows: np.ndarray,
+    *,
+    batch_size: int = BATCH_SIZE,
+    progress: Progress | None = None,
+) -> EmbeddedPictures:
+    """Embed the pictures of the given rows, in order.
+
+    Args:
+        data: a parquet file whose `image` column holds encoded pictures.
+        rows: the row numbers wanted, ascending.
+    """
+    parts: list[np.ndarray] = []
+    kept: list[int] = []
+    failed: list[Unreadable] = []
+    seen = 0
+    for batch in _decoded_batches(embedder.recipe, data, rows, batch_size):
+        good = [(row, picture) for row, picture in batch if isinstance(picture, np.ndarray)]
+        failed += [
+            Unreadable(f"{data}#{row}", picture.reason)
+            for row, picture in batch
+            if isinstance(picture, MediaError)
+        ]
+        if good:
+            parts.append(embedder.embed_pictures(np.stack([picture for _, picture in good])))
+            kept += [row for row, _ in good]
+        seen += len(batch)
+        if progress is not None:
+            progress(seen, len(rows))
+    if not parts:
+        raise DataError(f"{data}: none of its {len(rows)} pictures can be read")
+    return EmbeddedPictures(np.concatenate(parts), np.array(kept), failed)
+
+
+Decoded = list[tuple[int, "np.ndarray | MediaError"]]
+
+
+def _decoded_batches(
+    recipe: Recipe, data: Path, rows: np.ndarray, batch_size: int
+) -> Iterator[Decoded]:
+    """Decode one batch ahead of the one that is being embedded."""
+    with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
+        waiting: list[tuple[int, Future[np.ndarray | MediaError]]] = []
+        for row, encoded in _encoded(data, rows):
+            waiting.append((row, pool.submit(_decode, recipe, encoded)))
+            if len(waiting) == 2 * batch_size:
+                yield [(row, future.result()) for row, future in waiting[:batch_size]]
+                del waiting[:batch_size]
+        for start in range(0, len(waiting), batch_size):
+            chunk = waiting[start : start + batch_size]
+            yield [(row, future.result()) for row, future in chunk]
+
+
+def _encoded(data: Path, rows: np.ndarray) -> Iterator[tuple[int, bytes | None]]:
+    wanted = set(rows.tolist())
+    row = 0
+    for batch in pq.ParquetFile(data).iter_batches(batch_size=256, columns=["image"]):
+        for encoded in batch.column(0):
+            if row in wanted:
+                yield row, encoded.as_py()
+            row += 1
+
+
+def _decode(recipe: Recipe, encoded: bytes | None) -> np.ndarray | MediaError:
+    """A failure is returned, not raised, so that one bad picture does not end the run."""
+    if encoded is None:
+        return MediaError("image", "the row holds no picture")
+    try:
+        return recipe.resize(read_image(encoded))
+    except MediaError as error:
+        return error
