@@ -11,24 +11,28 @@ The names below are imported when they are first used, so that `import polysee` 
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from polysee.inference import load as load
     from polysee.library import Library as Library
 
-__version__ = version("polysee")
+    __version__: str
+
 __all__ = ["Library", "__version__", "load"]
 
 _HOMES = {"load": "polysee.inference", "Library": "polysee.library"}
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("polysee")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOMES])
+    return sorted({*globals(), *__all__})

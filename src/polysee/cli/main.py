@@ -9,7 +9,6 @@ from typing import Annotated
 
 import typer
 
-from polysee import __version__
 from polysee.cli.language import choose_language, t
 from polysee.cli.output import WRONG_REQUEST, note, print_json
 from polysee.errors import PolyseeError
@@ -32,6 +31,8 @@ def run(arguments: Sequence[str]) -> int:
         )
         return int(code or 0)
     except typer.TyperException as error:
+        if not error.format_message():
+            return WRONG_REQUEST  # no command: the help has been printed
         return _refuse(arguments, _usage(error))
     except PolyseeError as error:
         if "--debug" in arguments:
@@ -79,6 +80,8 @@ def _root(
     lang: Annotated[str | None, typer.Option("--lang", metavar="zh|en", hidden=True)] = None,
 ) -> None:
     if version:
+        from polysee import __version__
+
         print(f"polysee {__version__}")
         raise typer.Exit(0)
 
