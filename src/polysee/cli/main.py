@@ -75,15 +75,27 @@ def build_app() -> typer.Typer:
     return app
 
 
-def _root(
-    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
-    lang: Annotated[str | None, typer.Option("--lang", metavar="zh|en", hidden=True)] = None,
-) -> None:
-    if version:
+def _print_version(wanted: bool) -> None:
+    if wanted:
         from polysee import __version__
 
         print(f"polysee {__version__}")
         raise typer.Exit(0)
+
+
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            help=t("Print the version.", "显示版本号。"),
+            callback=_print_version,
+            is_eager=True,
+        ),
+    ] = False,
+    lang: Annotated[str | None, typer.Option("--lang", metavar="zh|en", hidden=True)] = None,
+) -> None:
+    """Options that stand before the command; the language has been read by then."""
 
 
 def _usage(error: typer.TyperException) -> str:

@@ -6,7 +6,7 @@ Memory stays bounded: only a few batches of small, already resized pictures wait
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,9 +37,14 @@ class PictureEmbedder(Protocol):
     @property
     def recipe(self) -> Recipe: ...
 
+    @property
+    def templates(self) -> Sequence[str] | None:
+        """Sentences with `{}` that the model was trained to meet names in, if it has its own."""
+        ...
+
     def embed_pictures(self, pictures: np.ndarray, /) -> np.ndarray: ...
 
-    def embed_text(self, texts: Any, /) -> np.ndarray: ...
+    def embed_text(self, texts: Sequence[str], /) -> np.ndarray: ...
 
 
 @dataclass(frozen=True)

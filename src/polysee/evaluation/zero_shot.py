@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -21,14 +20,7 @@ from polysee.evaluation.pictures import (
     embed_rows,
     read_column,
 )
-
-
-class LabelEmbedder(PictureEmbedder, Protocol):
-    """A picture embedder that also turns label names into vectors."""
-
-    def embed_labels(
-        self, labels: Sequence[str], /, templates: Sequence[str] | None = None
-    ) -> np.ndarray: ...
+from polysee.inputs.prompts import embed_names
 
 
 @dataclass(frozen=True)
@@ -46,7 +38,7 @@ class ZeroShotResult:
 
 
 def evaluate_zero_shot(
-    embedder: LabelEmbedder,
+    embedder: PictureEmbedder,
     data: Path,
     labels: str,
     *,
@@ -64,7 +56,7 @@ def evaluate_zero_shot(
         DataError: the file or the column is not of that form.
     """
     names, targets, rows = read_labels(data, labels)
-    words = embedder.embed_labels(names, templates=templates)  # (C, E)
+    words = embed_names(embedder.embed_text, names, templates or embedder.templates)  # (C, E)
     pictures = embed_rows(embedder, data, rows, batch_size=batch_size, progress=progress)
     truth = targets[np.searchsorted(rows, pictures.rows)]
     return summarise(pictures.embeddings @ words.T, truth, names, pictures.failed)
