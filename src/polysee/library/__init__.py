@@ -1,0 +1,23 @@
+"""A person's media: catalogue, vectors, indexing, search, calibration."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from polysee.library.hits import Hit, SearchResult
+    from polysee.library.indexing import IndexReport, Remark
+    from polysee.library.library import Library
+
+__all__ = ["Hit", "IndexReport", "Library", "Remark", "SearchResult"]
+
+_HOMES = {"Hit": "hits", "SearchResult": "hits", "IndexReport": "indexing", "Remark": "indexing"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import on first use: the database takes seconds to load, and a query's words need none."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_HOMES.get(name, 'library')}"), name)

@@ -1,0 +1,241 @@
+"""The tables of a library: which files stand where, what each content is, and its vectors.
+
+An embedded LanceDB with three kinds of table:
+
+    files             path -> hash, size, time            one row a path
+    media             hash -> dimensions, thumbnail, ...  one row a content
+    vectors-<model>   hash -> vector                      one row a content, one table a model
+
+Paths are apart from contents so that renaming a file or finding a copy of it writes a few bytes,
+and changing the model touches neither. Paths are stored as the system's own bytes: not every file
+name is valid text.
+
+**Kill it at any moment.** A write to one table is whole or absent (Lance commits a version by
+renaming one file). Between tables the order is vectors, media, files; a path is removed before its
+successor is added. So a file that the library knows always has its content and vectors, and what a
+dead process left without a file (at most one batch) is used or swept away by the next one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import lancedb
+import numpy as np
+import pyarrow as pa
+from lancedb.table import Table
+
+from polysee.errors import LibraryError
+
+FORMAT = 1
+MAX_FRAGMENTS = 16
+"""More pieces than this are put together at the end of an index run."""
+
+FILES = pa.schema(
+    [
+        ("path", pa.binary()),
+        ("hash", pa.string()),
+        ("size", pa.int64()),
+        ("mtime_ns", pa.int64()),
+    ]
+)
+MEDIA = pa.schema(
+    [
+        ("hash", pa.string()),
+        ("kind", pa.string()),
+        ("format", pa.string()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        ("taken", pa.timestamp("s")),  # the camera's local time
+        ("latitude", pa.float64()),
+        ("longitude", pa.float64()),
+        ("thumbnail", pa.binary()),
+    ]
+)
+
+
+def vectors_schema(model: str, model_hash: str, size: int) -> pa.Schema:
+    """Half precision: vectors are of unit length, so scores move by less than 0.0005."""
+    fields = [("hash", pa.string()), ("vector", pa.list_(pa.float16(), size))]
+    return pa.schema(fields, metadata={"model": model, "model_hash": model_hash})
+
+
+def vectors_name(model: str, model_hash: str) -> str:
+    """A table's name for a model and exactly these weights.
+
+    Example:
+        >>> vectors_name("polysee/align-nano", "0123456789abcdef")
+        'vectors-polysee-align-nano-0123456789abcdef'
+    """
+    slug = re.sub(r"[^a-z0-9.]+", "-", model.lower()).strip("-.")[-60:]
+    return f"vectors-{slug}-{model_hash}"
+
+
+class Catalogue:
+    """The tables in one folder. Writing methods want `lock.write_lock` held.
+
+    Raises:
+        LibraryError: the folder holds something else, or a library of a newer Polysee.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.settings = self._read_settings()
+        with _explained(folder):
+            # interval 0: a server sees at once what an index run in another process adds
+            self._db = lancedb.connect(str(folder), read_consistency_interval=timedelta(0))
+
+    # -- reading ------------------------------------------------------------------------------
+
+    def table(self, name: str) -> Table | None:
+        """A table, or None where it was never made."""
+        try:
+            return self._db.open_table(name)
+        except ValueError:
+            return None
+
+    def read(self, name: str, columns: Sequence[str]) -> pa.Table | None:
+        """The named columns of all rows. An index run may tidy up meanwhile, so it tries again."""
+        for attempt in range(4):
+            table = self.table(name)
+            if table is None:
+                return None
+            try:
+                return table.search().select(list(columns)).to_arrow()
+            except (RuntimeError, OSError, ValueError) as error:
+                if attempt == 3:
+                    raise LibraryError(f"the library {self.folder} is damaged: {error}") from error
+                time.sleep(0.05 * 4**attempt)
+        return None
+
+    def versions(self, names: Iterable[str]) -> tuple[int, ...]:
+        """Numbers that change when one of the tables does."""
+        tables = (self.table(name) for name in names)
+        return tuple(table.version if table is not None else 0 for table in tables)
+
+    def vector_tables(self) -> list[str]:
+        """The tables of vectors, by name."""
+        names = (path.name.removesuffix(".lance") for path in self.folder.glob("vectors-*.lance"))
+        return sorted(name for name in names if self.table(name) is not None)
+
+    def thumbnails(self, hashes: Sequence[str]) -> dict[str, bytes]:
+        """Small JPEG files of the given contents, by hash."""
+        table = self.table("media")
+        if table is None or not hashes:
+            return {}
+        where = f"hash IN ({_texts(hashes)})"
+        found = table.search().where(where).select(["hash", "thumbnail"]).to_arrow()
+        return dict(zip(found["hash"].to_pylist(), found["thumbnail"].to_pylist(), strict=True))
+
+    # -- writing ------------------------------------------------------------------------------
+
+    def open_or_create(self, name: str, schema: pa.Schema) -> Table:
+        """A table, made if need be; also where a process died while making it."""
+        with _explained(self.folder):
+            return self.table(name) or self._db.create_table(name, schema=schema)
+
+    def append(self, name: str, schema: pa.Schema, columns: dict[str, Any]) -> None:
+        """Add rows, all or none."""
+        with _explained(self.folder):
+            self.open_or_create(name, schema).add(pa.table(columns, schema=schema))
+
+    def forget_files(self, paths: Sequence[bytes]) -> None:
+        """Remove paths; their contents stay until `sweep`."""
+        table = self.table("files")
+        for chunk in _chunks(paths):
+            keys = ",".join(f"X'{path.hex()}'" for path in chunk)
+            with _explained(self.folder):
+                table.delete(f"path IN ({keys})")
+
+    def sweep(self) -> None:
+        """Remove contents and vectors that no file has, then `tidy` every table."""
+        files = self.read("files", ["hash"])
+        alive = set(files["hash"].to_pylist()) if files is not None else set()
+        for name in ["media", *self.vector_tables()]:
+            rows = self.read(name, ["hash"])
+            dead = sorted(set(rows["hash"].to_pylist()) - alive) if rows is not None else []
+            for chunk in _chunks(dead):
+                with _explained(self.folder):
+                    self.table(name).delete(f"hash IN ({_texts(chunk)})")
+        for name in ["files", "media", *self.vector_tables()]:
+            self.tidy(name)
+
+    def tidy(self, name: str) -> None:
+        """Put small pieces together, and erase for good: removed rows and old versions."""
+        table = self.table(name)
+        if table is None:
+            return
+        with _explained(self.folder), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # "a concurrent reader will fail": ours tries again
+            if any((self.folder / f"{name}.lance" / "_deletions").glob("*")):
+                # Lance only marks rows as deleted, and its compaction leaves small numbers of
+                # them in their files; a person who deletes a picture means its bytes too
+                table.add(table.search().to_batches(4096), mode="overwrite")
+            elif table.stats()["fragment_stats"]["num_small_fragments"] <= MAX_FRAGMENTS:
+                return  # to put them together is to write the table anew, so not every time
+            table.optimize(cleanup_older_than=timedelta(0), delete_unverified=True)
+
+    # -- settings -----------------------------------------------------------------------------
+
+    def _read_settings(self) -> dict[str, Any]:
+        try:
+            settings = json.loads((self.folder / "library.json").read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {"format": FORMAT, "model": None}
+        except (OSError, ValueError) as error:
+            raise LibraryError(f"{self.folder} is not a readable library: {error}") from error
+        if settings.get("format", 0) > FORMAT:
+            raise LibraryError(f"the library {self.folder} was made by a newer Polysee; update")
+        return settings
+
+    def set_model(self, model: str) -> None:
+        """Note which model searches use when none is named."""
+        if self.settings["model"] == model:
+            return
+        self.settings["model"] = model
+        draft = self.folder / "library.json.new"
+        with _explained(self.folder):
+            draft.write_text(json.dumps(self.settings), encoding="utf-8")
+            os.replace(draft, self.folder / "library.json")
+
+
+def matrix(column: pa.ChunkedArray) -> np.ndarray:
+    """A column of vectors as float32 (N, E)."""
+    size = column.type.list_size
+    parts = [chunk.flatten().to_numpy(zero_copy_only=False) for chunk in column.chunks]
+    flat = np.concatenate(parts) if parts else np.zeros(0, np.float16)
+    return flat.astype(np.float32).reshape(-1, size)
+
+
+def vector_array(vectors: np.ndarray) -> pa.Array:
+    """Vectors (N, E) as a column in half precision."""
+    flat = pa.array(np.ascontiguousarray(vectors, dtype=np.float16).ravel())
+    return pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1])
+
+
+@contextmanager
+def _explained(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, RuntimeError) as error:  # Lance reports its own as RuntimeError
+        full = any(words in str(error).lower() for words in ("no space", "storage full", "quota"))
+        reason = "the disk is full" if full else str(error)
+        raise LibraryError(f"the library {folder} cannot be written: {reason}") from error
+
+
+def _texts(values: Iterable[str]) -> str:
+    return ",".join("'" + value.replace("'", "''") + "'" for value in values)
+
+
+def _chunks(values: Sequence[Any], size: int = 1000) -> Iterator[Sequence[Any]]:
+    for start in range(0, len(values), size):
+        yield values[start : start + size]

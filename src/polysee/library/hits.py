@@ -1,0 +1,51 @@
+"""What a search returns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One content that was found.
+
+    Args:
+        path: where it stands.
+        score: cosine similarity to what was asked for.
+        relevance: the probability that it is what was asked for, 0-1.
+        kind: "image".
+        also: other paths of the same content.
+        hash: of the content, for `Library.thumbnails`.
+    """
+
+    path: str
+    score: float
+    relevance: float
+    kind: str = "image"
+    also: tuple[str, ...] = ()
+    hash: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """The hits, best first; it can be looped over and indexed like a list of them.
+
+    Args:
+        excluded: terms that were understood as negated.
+        seconds: of the whole search; `model_seconds`, of them, in the model.
+    """
+
+    hits: list[Hit]
+    excluded: tuple[str, ...] = ()
+    seconds: float = 0.0
+    model_seconds: float = 0.0
+
+    def __iter__(self) -> Iterator[Hit]:
+        return iter(self.hits)
+
+    def __len__(self) -> int:
+        return len(self.hits)
+
+    def __getitem__(self, index: int) -> Hit:
+        return self.hits[index]

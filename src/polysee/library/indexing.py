@@ -1,0 +1,295 @@
+"""Bring a library up to date with the files: read what is new, encode it, write it in batches."""
+
+from __future__ import annotations
+
+import os
+import time
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from polysee.errors import MediaError
+from polysee.library.catalogue import (
+    FILES,
+    MEDIA,
+    Catalogue,
+    vector_array,
+    vectors_name,
+    vectors_schema,
+)
+from polysee.library.reading import Read, Unread, key_of, read
+from polysee.media.scan import Found, scan
+
+if TYPE_CHECKING:
+    from polysee.inference import Embedder
+
+Progress = Callable[[int, int], None]
+"""Called with how many files are done, and how many there are."""
+
+BATCH_SIZE = 32
+WRITE_ROWS = 512
+WRITE_SECONDS = 5.0
+"""A batch is written when it has so many rows, or at the latest after so long."""
+
+
+@dataclass(frozen=True)
+class Remark:
+    """A file, and what there is to say about it."""
+
+    path: str
+    reason: str
+
+
+@dataclass
+class IndexReport:
+    """What an index run did.
+
+    Args:
+        added: files that are new, have new content, or are new to this model.
+        unchanged: files that were there with the same content.
+        moved: files whose content the library knew from a path that is gone.
+        removed: files dropped because they are gone (`prune`).
+        failed: files that could not be read.
+        warned: files that were read, but are not what they seem.
+        seconds: of the whole run; `model_seconds`, of them, in the model.
+    """
+
+    added: int = 0
+    unchanged: int = 0
+    moved: int = 0
+    removed: int = 0
+    failed: list[Remark] = field(default_factory=list)
+    warned: list[Remark] = field(default_factory=list)
+    seconds: float = 0.0
+    model_seconds: float = 0.0
+
+
+class _Known(NamedTuple):
+    """A row of the `files` table, without its path."""
+
+    hash: str
+    size: int
+    mtime_ns: int
+
+
+class _FileRow(NamedTuple):
+    """A row to write, and the paths that it stands in for."""
+
+    key: bytes
+    known: _Known
+    replaces: list[bytes]
+
+
+class IndexRun:
+    """One run of indexing into one catalogue with one model. Wants `lock.write_lock` held."""
+
+    def __init__(
+        self, catalogue: Catalogue, embedder: Embedder, progress: Progress | None = None
+    ) -> None:
+        self.catalogue = catalogue
+        self.embedder = embedder
+        self.progress = progress
+        self.report = IndexReport()
+        self.schema = vectors_schema(embedder.id, embedder.hash, embedder.embedding_size)
+        self.vectors = vectors_name(embedder.id, embedder.hash)
+        self._load_known()
+        self._paths: dict[str, set[bytes]] | None = None
+        self._waiting: dict[str, Read] = {}  # decoded, by hash; not yet encoded
+        self._encoded: dict[str, tuple[dict[str, Any], np.ndarray]] = {}  # not yet written
+        self._rows: list[_FileRow] = []
+        self._written_at = time.perf_counter()
+
+    def run(self, paths: Sequence[str | os.PathLike[str]], prune: bool = False) -> IndexReport:
+        """Index `paths`; with `prune`, drop what stood under them and is gone."""
+        started = time.perf_counter()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's, on damaged files; those are named below
+            todo, total = self._scan(paths)
+            for done, item in enumerate(self._read(todo), total - len(todo) + 1):
+                self._accept(item)
+                if self.progress is not None:
+                    self.progress(done, total)
+        self._encode()
+        self._write()
+        if prune:
+            self._prune(paths)
+        self.catalogue.sweep()
+        self.catalogue.set_model(self.embedder.id)
+        self.report.seconds = time.perf_counter() - started
+        return self.report
+
+    def _load_known(self) -> None:
+        """What the library holds already."""
+        self.files: dict[bytes, _Known] = {}
+        table = self.catalogue.read("files", FILES.names)
+        if table is not None:
+            columns = [table[name].to_pylist() for name in FILES.names]
+            self.files = {key: _Known(*rest) for key, *rest in zip(*columns, strict=True)}
+        self.media = self._hashes("media")
+        self.known = self.media & self._hashes(self.vectors)
+
+    def _hashes(self, name: str) -> set[str]:
+        table = self.catalogue.read(name, ["hash"])
+        return set(table["hash"].to_pylist()) if table is not None else set()
+
+    def _scan(self, paths: Iterable[str | os.PathLike[str]]) -> tuple[list[Found], int]:
+        """The files to read, and how many there are with those that need no reading."""
+        todo, total = [], 0
+        for item in scan(paths):
+            if isinstance(item, MediaError):
+                self.report.failed.append(Remark(item.path, item.reason))
+                continue
+            total += 1
+            old = self.files.get(key_of(item.path))
+            same = old is not None and old[1:] == (item.size, item.mtime_ns)
+            if old is not None and same and old.hash in self.known:
+                self.report.unchanged += 1
+            else:
+                todo.append(item)
+        if self.progress is not None:
+            self.progress(total - len(todo), total)
+        return todo, total
+
+    def _read(self, todo: Sequence[Found]) -> Iterator[Read | Unread]:
+        """Read in threads, in order, a little ahead of the encoder."""
+        recipe = self.embedder.recipe
+        work = partial(
+            read, resize=recipe.resize, draft_size=2 * recipe.image_size, known=self.known
+        )
+        workers = max(2, min(8, os.cpu_count() or 2))
+        window: deque[Future[Read | Unread]] = deque()
+        pool = ThreadPoolExecutor(workers, thread_name_prefix="polysee-read")
+        try:
+            for found in todo:
+                window.append(pool.submit(work, found))
+                if len(window) >= BATCH_SIZE + workers:
+                    yield window.popleft().result()
+            while window:
+                yield window.popleft().result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    def _accept(self, item: Read | Unread) -> None:
+        if isinstance(item, Unread):
+            self.report.failed.append(Remark(item.path, item.reason))
+            if item.outdated and item.key in self.files:
+                self._forget([item.key])
+            return
+        if item.warning is not None:
+            self.report.warned.append(Remark(item.path, item.warning))
+        new = item.hash not in self.known
+        if new and item.hash not in self._waiting and item.hash not in self._encoded:
+            self._waiting[item.hash] = item
+        self._count(item, new)
+        if len(self._waiting) >= BATCH_SIZE:
+            self._encode()
+        late = time.perf_counter() - self._written_at > WRITE_SECONDS
+        if late or len(self._rows) >= WRITE_ROWS + BATCH_SIZE:
+            self._write()
+
+    def _count(self, item: Read, new: bool) -> None:
+        """Tell added, moved and unchanged apart, and note the row to write."""
+        old = self.files.get(item.key)
+        row = _Known(item.hash, item.size, item.mtime_ns)
+        replaces = [item.key] if old is not None else []
+        if old is not None and old.hash == item.hash:
+            self.report.added += new
+            self.report.unchanged += not new
+        elif gone := self._gone_path(item.hash):
+            self.report.moved += 1
+            replaces.append(gone)
+        else:
+            self.report.added += 1
+        if row != old:
+            self._rows.append(_FileRow(item.key, row, replaces))
+
+    def _gone_path(self, digest: str) -> bytes | None:
+        """A path at which the library knows this content, and where nothing stands any more."""
+        if self._paths is None:
+            self._paths = {}
+            for key, known in self.files.items():
+                self._paths.setdefault(known.hash, set()).add(key)
+        for key in sorted(self._paths.get(digest, ())):
+            if not os.path.lexists(os.fsdecode(key)):
+                self._paths[digest].remove(key)
+                return key
+        return None
+
+    def _encode(self) -> None:
+        if not self._waiting:
+            return
+        started = time.perf_counter()
+        pictures = np.stack([item.picture for item in self._waiting.values()])
+        vectors = self.embedder.embed_pictures(pictures)
+        self.report.model_seconds += time.perf_counter() - started
+        for (digest, item), vector in zip(self._waiting.items(), vectors, strict=True):
+            self._encoded[digest] = (item.media, vector)
+        self._waiting.clear()
+
+    def _write(self) -> None:
+        """Write what is encoded. The order matters: see `catalogue`."""
+        self._written_at = time.perf_counter()
+        if self._encoded:
+            vectors = np.stack([vector for _, vector in self._encoded.values()])
+            columns = {"hash": list(self._encoded), "vector": vector_array(vectors)}
+            self.catalogue.append(self.vectors, self.schema, columns)
+            new = [row for row, _ in self._encoded.values() if row["hash"] not in self.media]
+            if new:
+                columns = {name: [row[name] for row in new] for name in MEDIA.names}
+                self.catalogue.append("media", MEDIA, columns)
+            self.media.update(self._encoded)
+            self.known.update(self._encoded)
+            self._encoded.clear()
+        ready = [row for row in self._rows if row.known.hash in self.known]
+        self._rows = [row for row in self._rows if row.known.hash not in self.known]
+        if ready:
+            self._forget([key for row in ready for key in row.replaces])
+            columns = {
+                "path": [row.key for row in ready],
+                "hash": [row.known.hash for row in ready],
+                "size": [row.known.size for row in ready],
+                "mtime_ns": [row.known.mtime_ns for row in ready],
+            }
+            self.catalogue.append("files", FILES, columns)
+            self.files.update({row.key: row.known for row in ready})
+
+    def _forget(self, keys: Sequence[bytes]) -> None:
+        if keys:
+            self.catalogue.forget_files(keys)
+            for key in keys:
+                self.files.pop(key, None)
+
+    def _prune(self, paths: Sequence[str | os.PathLike[str]]) -> None:
+        """Drop files under `paths` that are gone; one that merely cannot be seen stays."""
+        roots = [key_of(os.path.abspath(os.path.expanduser(os.fspath(path)))) for path in paths]
+        gone = [
+            key
+            for key in self.files
+            if any(_under(key, root) for root in roots) and _is_gone(os.fsdecode(key))
+        ]
+        self._forget(gone)
+        self.report.removed = len(gone)
+        # a path that was asked for, is gone, and is now dropped has not failed
+        dropped = {root for root in roots if any(_under(key, root) for key in gone)}
+        dropped = {root for root in dropped if _is_gone(os.fsdecode(root))}
+        self.report.failed = [r for r in self.report.failed if key_of(r.path) not in dropped]
+
+
+def _is_gone(path: str) -> bool:
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _under(key: bytes, root: bytes) -> bool:
+    return key == root or key.startswith(root.rstrip(os.fsencode(os.sep)) + os.fsencode(os.sep))

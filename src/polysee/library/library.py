@@ -1,0 +1,179 @@
+"""A person's media: index folders, and find what is in them."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from polysee.errors import ConfigError, LibraryError
+from polysee.library.catalogue import Catalogue, vectors_name
+from polysee.library.hits import SearchResult
+from polysee.library.indexing import IndexReport, IndexRun, Progress
+from polysee.library.lock import write_lock
+from polysee.library.searching import Query, Search, Shelf
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from polysee.inference import Embedder
+
+DEFAULT_MODEL = "polysee/align-nano"
+
+
+def default_folder() -> Path:
+    """Where a person's library stands when nothing else is said."""
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("polysee", appauthor=False)) / "library"
+
+
+class Library:
+    """A folder that holds what Polysee knows of a person's pictures; the pictures stay theirs.
+
+    Args:
+        path: the library's folder; the platform's data folder if None. It is made by `index`.
+        model: what encodes pictures and queries, by id or folder, or an `Embedder`. If None, the
+            one that the library was last indexed with, and "polysee/align-nano" for a new one.
+            A library holds the vectors of several models side by side.
+        dtype, device: as for `polysee.load`.
+    Example:
+        >>> library = Library("~/polysee-library")        # doctest: +SKIP
+        >>> library.index(["~/Pictures"]).added           # doctest: +SKIP
+        1203
+        >>> [hit.path for hit in library.search("海边的日落", top=2)]    # doctest: +SKIP
+        ['/home/mei/Pictures/2019/beach.jpg', '/home/mei/Pictures/sunset.heic']
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        model: str | Path | Embedder | None = None,
+        *,
+        dtype: str = "auto",
+        device: str = "auto",
+    ) -> None:
+        given = default_folder() if path is None else Path(path).expanduser()
+        self.path = Path(os.path.abspath(given))
+        self._model = model
+        self._dtype, self._device = dtype, device
+        self._embedder: Embedder | None = None
+        self._shelf: Shelf | None = None
+
+    def index(
+        self,
+        paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+        prune: bool = False,
+        progress: Progress | None = None,
+    ) -> IndexReport:
+        """Read folders and pictures into the library; what has not changed is skipped.
+
+        It can be stopped at any moment, by any means; the next run goes on where this one was.
+
+        Args:
+            paths: folders, which are walked, and files.
+            prune: forget files below `paths` that are gone, and erase what was kept of them.
+            progress: called with how many files are done, and how many there are.
+        Raises:
+            LibraryError: the library is being written by another process, or cannot be written.
+        """
+        several = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise LibraryError(f"the library {self.path} cannot be made: {error}") from error
+        with write_lock(self.path):
+            catalogue = Catalogue(self.path)
+            return IndexRun(catalogue, self.embedder(), progress).run(several, prune)
+
+    def search(
+        self,
+        query: str = "",
+        image: str | os.PathLike[str] | Image.Image | None = None,
+        exclude: Sequence[str] = (),
+        folder: str | os.PathLike[str] | None = None,
+        after: str | date | datetime | None = None,
+        before: str | date | datetime | None = None,
+        top: int = 20,
+        everything: bool = False,
+        text_weight: float = 1.0,
+        image_weight: float = 1.0,
+    ) -> SearchResult:
+        """Find pictures by a sentence, by a picture, or by both.
+
+        Args:
+            query: in Chinese or English; "without ..." and 没有 are understood.
+            image: find pictures like this one.
+            exclude: what must not show, beside what the query itself excludes.
+            folder: only pictures in or below it.
+            after, before: only pictures taken from `after` on and earlier than `before`: a date,
+                or text such as "2023", "2023-10" or "2023-10-05". A picture that carries no date
+                of its own has its file's.
+            top: at most so many.
+            everything: also what is not relevant enough to be shown otherwise.
+            text_weight, image_weight: how much each counts when both are given.
+        Raises:
+            QueryError: nothing was asked for, or a date is not understood.
+            LibraryError: the library is missing, or holds no vectors of this model.
+            MediaError: `image` cannot be read.
+        """
+        started = time.perf_counter()
+        if top < 1:
+            raise ConfigError("top must be at least 1")
+        asked = Query.read(query, image, exclude, folder, after, before, text_weight, image_weight)
+        shelf = self._open_shelf()
+        found, model_seconds = Search(shelf, self.embedder(), asked).run(top, everything)
+        seconds = time.perf_counter() - started
+        return SearchResult(found, asked.excluded, seconds, model_seconds)
+
+    def thumbnails(self, hashes: Sequence[str]) -> dict[str, bytes]:
+        """Small JPEG files of what was found, by `Hit.hash`."""
+        return Catalogue(self.path).thumbnails(hashes)
+
+    def embedder(self) -> Embedder:
+        """The model, loaded on first use."""
+        if self._embedder is None:
+            model = self._model
+            if model is None and self.path.is_dir():
+                model = Catalogue(self.path).settings["model"]
+            if model is None:
+                model = DEFAULT_MODEL
+            if isinstance(model, str | os.PathLike):
+                from polysee.inference import load
+
+                model = load(os.fspath(model), dtype=self._dtype, device=self._device)
+            self._embedder = model
+        return self._embedder
+
+    def _open_shelf(self) -> Shelf:
+        """What searches look at, kept in memory until the library changes."""
+        if not self.path.is_dir():
+            raise LibraryError(f"there is no library at {self.path} yet: run `polysee index` first")
+        catalogue = Catalogue(self.path)
+        embedder = self.embedder()
+        vectors = vectors_name(embedder.id, embedder.hash)
+        versions = catalogue.versions(["files", "media", vectors])
+        if self._shelf is None or self._shelf.versions != versions:
+            if not versions[-1]:
+                raise LibraryError(_no_vectors(catalogue, embedder))
+            self._shelf = Shelf.load(catalogue, vectors, versions)
+        return self._shelf
+
+
+def _no_vectors(catalogue: Catalogue, embedder: Embedder) -> str:
+    models = [catalogue.table(name).schema.metadata for name in catalogue.vector_tables()]
+    if not models:
+        return f"nothing is indexed in {catalogue.folder} yet: run `polysee index` first"
+    names = sorted({metadata[b"model"].decode() for metadata in models})
+    if embedder.id in names:
+        return (
+            f"the library {catalogue.folder} was indexed with other weights of {embedder.id}: "
+            "run `polysee index` again"
+        )
+    return (
+        f"the library {catalogue.folder} was indexed with {', '.join(names)}, not with "
+        f"{embedder.id}: search without --model, or index with it first"
+    )
