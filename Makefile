@@ -38,7 +38,7 @@ bench: setup
 	$(BIN)/python -m benchmarks $(ARGS)
 
 docs: setup
-	$(BIN)/mkdocs build --strict --quiet
+	$(BIN)/zensical build --strict
 	@echo "Open site/index.html"
 
 clean:

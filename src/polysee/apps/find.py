@@ -76,7 +76,7 @@ def index_pictures(
         prune: forget files below `paths` that are gone.
     """
     opened = _open(library, model, device, dtype)
-    return opened.index([path.expanduser() for path in paths], prune=prune, progress=progress)
+    return opened.index(paths, prune=prune, progress=progress)
 
 
 def search_pictures(
@@ -85,8 +85,12 @@ def search_pictures(
     image: Path | None = None,
     exclude: Sequence[str] = (),
     folder: Path | None = None,
+    after: str | None = None,
+    before: str | None = None,
     top: int = 20,
     everything: bool = False,
+    text_weight: float = 1.0,
+    image_weight: float = 1.0,
     library: Path | None = None,
     model: str | None = None,
     device: str = "auto",
@@ -96,7 +100,9 @@ def search_pictures(
 
     Args:
         exclude: what must not show, beside what the sentence itself excludes.
+        after, before: dates, such as "2023" or "2023-10-05".
         everything: also what is hardly relevant.
+        text_weight, image_weight: how much each counts when both are given.
     Raises:
         QueryError: neither a sentence nor a picture was given.
     """
@@ -105,14 +111,17 @@ def search_pictures(
         query,
         image=image.expanduser() if image else None,
         exclude=exclude,
-        folder=folder.expanduser() if folder else None,
+        folder=folder,
+        after=after,
+        before=before,
         top=top,
         everything=everything,
+        text_weight=text_weight,
+        image_weight=image_weight,
     )
 
 
 def _open(library: Path | None, model: str | None, device: str, dtype: str) -> Library:
-    """The arguments that stay None are the library's own to choose."""
     return Library(library, model=model, device=device, dtype=dtype)
 
 

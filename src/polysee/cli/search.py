@@ -52,6 +52,16 @@ def search(
         Path | None,
         typer.Option("--folder", metavar="DIR", help=t("Only within DIR.", "只在这个文件夹里找。")),
     ] = None,
+    after: Annotated[
+        str | None,
+        typer.Option(
+            "--after", metavar="DATE", help=t("Taken from then on.", "在此日期之后拍摄。")
+        ),
+    ] = None,
+    before: Annotated[
+        str | None,
+        typer.Option("--before", metavar="DATE", help=t("Taken before.", "在此日期之前拍摄。")),
+    ] = None,
     top: Annotated[
         int, typer.Option("--top", min=1, help=t("At most so many.", "最多显示多少张。"))
     ] = 20,
@@ -59,6 +69,18 @@ def search(
         bool,
         typer.Option("--all", help=t("Also what is hardly relevant.", "也显示不太相关的图片。")),
     ] = False,
+    text_weight: Annotated[
+        float,
+        typer.Option(
+            "--text-weight", min=0, help=t("Of words beside --image.", "文字所占的分量。")
+        ),
+    ] = 1.0,
+    image_weight: Annotated[
+        float,
+        typer.Option(
+            "--image-weight", min=0, help=t("Of --image beside words.", "图片所占的分量。")
+        ),
+    ] = 1.0,
     html: Annotated[
         Path | None,
         typer.Option("--html", metavar="FILE", help=t("Write a gallery page.", "写成网页相册。")),
@@ -74,8 +96,12 @@ def search(
         image=image,
         exclude=exclude or [],
         folder=folder,
+        after=after,
+        before=before,
         top=top,
         everything=everything,
+        text_weight=text_weight,
+        image_weight=image_weight,
         library=library,
         model=model,
         device=common.device,
