@@ -131,8 +131,9 @@ class IndexRun:
         if table is not None:
             columns = [table[name].to_pylist() for name in FILES.names]
             self.files = {key: _Known(*rest) for key, *rest in zip(*columns, strict=True)}
-        self.media = self._hashes("media")
-        self.known = self.media & self._hashes(self.vectors)
+        self.in_media = self._hashes("media")
+        self.in_vectors = self._hashes(self.vectors)
+        self.known = self.in_media & self.in_vectors
 
     def _hashes(self, name: str) -> set[str]:
         table = self.catalogue.read(name, ["hash"])
@@ -235,17 +236,7 @@ class IndexRun:
     def _write(self) -> None:
         """Write what is encoded. The order matters: see `catalogue`."""
         self._written_at = time.perf_counter()
-        if self._encoded:
-            vectors = np.stack([vector for _, vector in self._encoded.values()])
-            columns = {"hash": list(self._encoded), "vector": vector_array(vectors)}
-            self.catalogue.append(self.vectors, self.schema, columns)
-            new = [row for row, _ in self._encoded.values() if row["hash"] not in self.media]
-            if new:
-                columns = {name: [row[name] for row in new] for name in MEDIA.names}
-                self.catalogue.append("media", MEDIA, columns)
-            self.media.update(self._encoded)
-            self.known.update(self._encoded)
-            self._encoded.clear()
+        self._write_contents()
         ready = [row for row in self._rows if row.known.hash in self.known]
         self._rows = [row for row in self._rows if row.known.hash not in self.known]
         if ready:
@@ -258,6 +249,22 @@ class IndexRun:
             }
             self.catalogue.append("files", FILES, columns)
             self.files.update({row.key: row.known for row in ready})
+
+    def _write_contents(self) -> None:
+        # one of the two may be there: from another model, or from a process that died between
+        new = [digest for digest in self._encoded if digest not in self.in_vectors]
+        if new:
+            vectors = np.stack([self._encoded[digest][1] for digest in new])
+            columns = {"hash": new, "vector": vector_array(vectors)}
+            self.catalogue.append(self.vectors, self.schema, columns)
+            self.in_vectors.update(new)
+        rows = [row for row, _ in self._encoded.values() if row["hash"] not in self.in_media]
+        if rows:
+            columns = {name: [row[name] for row in rows] for name in MEDIA.names}
+            self.catalogue.append("media", MEDIA, columns)
+            self.in_media.update(row["hash"] for row in rows)
+        self.known.update(self._encoded)
+        self._encoded.clear()
 
     def _forget(self, keys: Sequence[bytes]) -> None:
         if keys:
