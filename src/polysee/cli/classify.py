@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -80,7 +81,7 @@ def split_labels(text: str) -> list[str]:
         >>> split_labels("猫，狗, car,猫")
         ['猫', '狗', 'car']
     """
-    names = [name.strip() for name in text.replace("，", ",").split(",")]
+    names = [name.strip() for name in re.split("[,，、]", text)]
     return list(dict.fromkeys(name for name in names if name))
 
 
