@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -30,7 +31,7 @@ class ColourEmbedder:
     embedding_size = 64
     recipe = ColourRecipe()
     folder = Path(__file__).parent
-    words = {
+    words: ClassVar = {
         "red": (255, 0, 0),
         "green": (0, 255, 0),
         "blue": (0, 0, 255),
@@ -47,11 +48,15 @@ class ColourEmbedder:
     def embed_image(self, images: Sequence[object], batch_size: int = 32) -> np.ndarray:
         from polysee.media.image import read_image
 
-        opened = [image if isinstance(image, Image.Image) else read_image(image) for image in images]
+        opened = [
+            image if isinstance(image, Image.Image) else read_image(image) for image in images
+        ]
         return self.embed_pictures(np.stack([self.recipe.resize(image) for image in opened]))
 
     def embed_text(self, texts: Sequence[str]) -> np.ndarray:
-        colours = [np.uint8([[self.words.get(text.strip().lower(), (128, 128, 0))]]) for text in texts]
+        colours = [
+            np.uint8([[self.words.get(text.strip().lower(), (128, 128, 0))]]) for text in texts
+        ]
         return self.embed_pictures(np.stack(colours))
 
     @staticmethod

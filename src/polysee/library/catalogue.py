@@ -19,7 +19,6 @@ dead process left without a file (at most one batch) is used or swept away by th
 from __future__ import annotations
 
 import json
-import os
 import re
 import time
 import warnings
@@ -127,12 +126,18 @@ class Catalogue:
         names = (path.name.removesuffix(".lance") for path in self.folder.glob("vectors-*.lance"))
         return sorted(name for name in names if self.table(name) is not None)
 
+    def models(self) -> list[str]:
+        """The models whose vectors are here, by id."""
+        tables = [self.table(name) for name in self.vector_tables()]
+        return sorted({t.schema.metadata[b"model"].decode() for t in tables if t is not None})
+
     def thumbnails(self, hashes: Sequence[str]) -> dict[str, bytes]:
         """Small JPEG files of the given contents, by hash."""
         table = self.table("media")
         if table is None or not hashes:
             return {}
-        where = f"hash IN ({_texts(hashes)})"
+        wanted = ",".join(f"'{digest}'" for digest in hashes if digest.isalnum())
+        where = f"hash IN ({wanted})"
         found = table.search().where(where).select(["hash", "thumbnail"]).to_arrow()
         return dict(zip(found["hash"].to_pylist(), found["thumbnail"].to_pylist(), strict=True))
 
@@ -150,11 +155,7 @@ class Catalogue:
 
     def forget_files(self, paths: Sequence[bytes]) -> None:
         """Remove paths; their contents stay until `sweep`."""
-        table = self.table("files")
-        for chunk in _chunks(paths):
-            keys = ",".join(f"X'{path.hex()}'" for path in chunk)
-            with _explained(self.folder):
-                table.delete(f"path IN ({keys})")
+        self._delete("files", "path", [f"X'{path.hex()}'" for path in paths])
 
     def sweep(self) -> None:
         """Remove contents and vectors that no file has, then `tidy` every table."""
@@ -163,9 +164,7 @@ class Catalogue:
         for name in ["media", *self.vector_tables()]:
             rows = self.read(name, ["hash"])
             dead = sorted(set(rows["hash"].to_pylist()) - alive) if rows is not None else []
-            for chunk in _chunks(dead):
-                with _explained(self.folder):
-                    self.table(name).delete(f"hash IN ({_texts(chunk)})")
+            self._delete(name, "hash", [f"'{digest}'" for digest in dead])
         for name in ["files", "media", *self.vector_tables()]:
             self.tidy(name)
 
@@ -180,15 +179,25 @@ class Catalogue:
                 # Lance only marks rows as deleted, and its compaction leaves small numbers of
                 # them in their files; a person who deletes a picture means its bytes too
                 table.add(table.search().to_batches(4096), mode="overwrite")
-            elif table.stats()["fragment_stats"]["num_small_fragments"] <= MAX_FRAGMENTS:
+            elif _fragments(table) <= MAX_FRAGMENTS:
                 return  # to put them together is to write the table anew, so not every time
             table.optimize(cleanup_older_than=timedelta(0), delete_unverified=True)
+
+    def _delete(self, name: str, column: str, literals: Sequence[str]) -> None:
+        table = self.table(name)
+        if table is None:
+            return
+        for start in range(0, len(literals), 1000):
+            with _explained(self.folder):
+                table.delete(f"{column} IN ({','.join(literals[start : start + 1000])})")
 
     # -- settings -----------------------------------------------------------------------------
 
     def _read_settings(self) -> dict[str, Any]:
         try:
-            settings = json.loads((self.folder / "library.json").read_text(encoding="utf-8"))
+            settings: dict[str, Any] = json.loads(
+                (self.folder / "library.json").read_text(encoding="utf-8")
+            )
         except FileNotFoundError:
             return {"format": FORMAT, "model": None}
         except (OSError, ValueError) as error:
@@ -205,7 +214,7 @@ class Catalogue:
         draft = self.folder / "library.json.new"
         with _explained(self.folder):
             draft.write_text(json.dumps(self.settings), encoding="utf-8")
-            os.replace(draft, self.folder / "library.json")
+            draft.replace(self.folder / "library.json")
 
 
 def matrix(column: pa.ChunkedArray) -> np.ndarray:
@@ -222,6 +231,11 @@ def vector_array(vectors: np.ndarray) -> pa.Array:
     return pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1])
 
 
+def _fragments(table: Table) -> int:
+    stats: Any = table.stats()  # a dict, whatever its annotation says
+    return int(stats["fragment_stats"]["num_small_fragments"])
+
+
 @contextmanager
 def _explained(folder: Path) -> Iterator[None]:
     try:
@@ -230,12 +244,3 @@ def _explained(folder: Path) -> Iterator[None]:
         full = any(words in str(error).lower() for words in ("no space", "storage full", "quota"))
         reason = "the disk is full" if full else str(error)
         raise LibraryError(f"the library {folder} cannot be written: {reason}") from error
-
-
-def _texts(values: Iterable[str]) -> str:
-    return ",".join("'" + value.replace("'", "''") + "'" for value in values)
-
-
-def _chunks(values: Sequence[Any], size: int = 1000) -> Iterator[Sequence[Any]]:
-    for start in range(0, len(values), size):
-        yield values[start : start + size]

@@ -23,7 +23,8 @@ from polysee.library.catalogue import (
     vectors_name,
     vectors_schema,
 )
-from polysee.library.reading import Read, Unread, key_of, read
+from polysee.library.reading import Content, Read, Unread, key_of, read
+from polysee.media.files import absolute
 from polysee.media.scan import Found, scan
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ class IndexRun:
         self.vectors = vectors_name(embedder.id, embedder.hash)
         self._load_known()
         self._paths: dict[str, set[bytes]] | None = None
-        self._waiting: dict[str, Read] = {}  # decoded, by hash; not yet encoded
+        self._waiting: dict[str, Content] = {}  # decoded, by hash; not yet encoded
         self._encoded: dict[str, tuple[dict[str, Any], np.ndarray]] = {}  # not yet written
         self._rows: list[_FileRow] = []
         self._written_at = time.perf_counter()
@@ -185,8 +186,8 @@ class IndexRun:
         if item.warning is not None:
             self.report.warned.append(Remark(item.path, item.warning))
         new = item.hash not in self.known
-        if new and item.hash not in self._waiting and item.hash not in self._encoded:
-            self._waiting[item.hash] = item
+        if new and item.content is not None and item.hash not in self._encoded:
+            self._waiting.setdefault(item.hash, item.content)
         self._count(item, new)
         if len(self._waiting) >= BATCH_SIZE:
             self._encode()
@@ -226,11 +227,11 @@ class IndexRun:
         if not self._waiting:
             return
         started = time.perf_counter()
-        pictures = np.stack([item.picture for item in self._waiting.values()])
+        pictures = np.stack([content.picture for content in self._waiting.values()])
         vectors = self.embedder.embed_pictures(pictures)
         self.report.model_seconds += time.perf_counter() - started
-        for (digest, item), vector in zip(self._waiting.items(), vectors, strict=True):
-            self._encoded[digest] = (item.media, vector)
+        for (digest, content), vector in zip(self._waiting.items(), vectors, strict=True):
+            self._encoded[digest] = (content.media, vector)
         self._waiting.clear()
 
     def _write(self) -> None:
@@ -274,7 +275,7 @@ class IndexRun:
 
     def _prune(self, paths: Sequence[str | os.PathLike[str]]) -> None:
         """Drop files under `paths` that are gone; one that merely cannot be seen stays."""
-        roots = [key_of(os.path.abspath(os.path.expanduser(os.fspath(path)))) for path in paths]
+        roots = [key_of(absolute(path)) for path in paths]
         gone = [
             key
             for key in self.files

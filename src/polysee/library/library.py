@@ -15,6 +15,7 @@ from polysee.library.hits import SearchResult
 from polysee.library.indexing import IndexReport, IndexRun, Progress
 from polysee.library.lock import write_lock
 from polysee.library.searching import Query, Search, Shelf
+from polysee.media.files import absolute
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -56,8 +57,7 @@ class Library:
         dtype: str = "auto",
         device: str = "auto",
     ) -> None:
-        given = default_folder() if path is None else Path(path).expanduser()
-        self.path = Path(os.path.abspath(given))
+        self.path = Path(absolute(default_folder() if path is None else path))
         self._model = model
         self._dtype, self._device = dtype, device
         self._embedder: Embedder | None = None
@@ -164,10 +164,9 @@ class Library:
 
 
 def _no_vectors(catalogue: Catalogue, embedder: Embedder) -> str:
-    models = [catalogue.table(name).schema.metadata for name in catalogue.vector_tables()]
-    if not models:
+    names = catalogue.models()
+    if not names:
         return f"nothing is indexed in {catalogue.folder} yet: run `polysee index` first"
-    names = sorted({metadata[b"model"].decode() for metadata in models})
     if embedder.id in names:
         return (
             f"the library {catalogue.folder} was indexed with other weights of {embedder.id}: "

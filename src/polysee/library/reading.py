@@ -22,14 +22,25 @@ THUMBNAIL_SIDE = 256
 
 
 @dataclass(frozen=True, slots=True)
+class Content:
+    """What is new about a file's content.
+
+    Args:
+        picture: (Y, X, C) uint8, as the model's recipe makes it.
+        media: the row of the `media` table.
+    """
+
+    picture: np.ndarray
+    media: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Read:
     """A file that was read.
 
     Args:
         key: the path in the system's own bytes, as the library stores it.
-        picture: (Y, X, C) uint8, as the model's recipe makes it; None if the model's vector for
-            this content is there already.
-        media: the row of the `media` table; None together with `picture`.
+        content: None if the library has this content and the model's vector for it.
     """
 
     path: str
@@ -37,8 +48,7 @@ class Read:
     hash: str
     size: int
     mtime_ns: int
-    picture: np.ndarray | None = None
-    media: dict[str, Any] | None = None
+    content: Content | None = None
     warning: str | None = None
 
 
@@ -96,7 +106,8 @@ def read(
         "thumbnail": thumbnail,
     }
     warning = mislabelled(found.path, decoded.format)
-    return Read(found.path, key, digest, file.size, file.mtime_ns, picture, media, warning)
+    content = Content(picture, media)
+    return Read(found.path, key, digest, file.size, file.mtime_ns, content, warning)
 
 
 def make_thumbnail(image: Image.Image) -> bytes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+# Cameras write local time without saying which.
+# ruff: noqa: DTZ
 import os
 import time
 from collections.abc import Sequence
@@ -18,10 +20,17 @@ from polysee.library.catalogue import Catalogue, matrix
 from polysee.library.hits import Hit
 from polysee.library.query import parse_query
 from polysee.library.reading import key_of
+from polysee.media.files import absolute
 
 if TYPE_CHECKING:
     from polysee.inference import Embedder
     from polysee.library.calibration import Calibration
+
+
+DATE_FORMS = (
+    *("%Y", "%Y-%m", "%Y-%m-%d", "%Y/%m", "%Y/%m/%d"),
+    *("%Y年", "%Y年%m月", "%Y年%m月%d日"),
+)
 
 
 @dataclass(frozen=True)
@@ -60,7 +69,7 @@ class Query:
             raise QueryError("nothing was asked for: give words, a picture, or both")
         if text_weight < 0 or image_weight < 0 or text_weight + image_weight == 0:
             raise QueryError("weights are not negative, and not both zero")
-        where = None if folder is None else os.path.abspath(os.path.expanduser(os.fspath(folder)))
+        where = None if folder is None else absolute(folder)
         return cls(
             parsed.wanted,
             excluded,
@@ -86,7 +95,7 @@ def read_date(given: str | date | datetime | None) -> datetime | None:
         return given.replace(tzinfo=None) if given is not None else None
     if isinstance(given, date):
         return datetime(given.year, given.month, given.day)
-    for form in ("%Y", "%Y-%m", "%Y-%m-%d", "%Y/%m", "%Y/%m/%d", "%Y年", "%Y年%m月", "%Y年%m月%d日"):
+    for form in DATE_FORMS:
         try:
             return datetime.strptime(given.strip(), form)
         except ValueError:
@@ -216,10 +225,11 @@ class Search:
             ones = np.ones(len(self.shelf.hashes), np.float32)
             return np.zeros_like(ones), ones
         total = sum(weight for weight, _, _ in parts)
-        score = sum(weight / total * scores for weight, scores, _ in parts)
+        shares = np.array([[weight / total] for weight, _, _ in parts])
+        score = (shares * [scores for _, scores, _ in parts]).sum(0)
         # the weighted geometric mean: a picture has to fit both
-        logs = sum(weight / total * np.log(np.maximum(p, 1e-9)) for weight, _, p in parts)
-        return score, np.exp(logs)
+        relevance = np.prod([p ** (weight / total) for weight, _, p in parts], axis=0)
+        return score, relevance
 
     def _text(self, text: str) -> tuple[np.ndarray, np.ndarray]:
         started = time.perf_counter()
@@ -256,4 +266,4 @@ def _prefix(folder: str) -> bytes:
 
 
 def _bools(array: pa.Array | pa.ChunkedArray) -> np.ndarray:
-    return array.to_numpy(zero_copy_only=False).astype(bool)
+    return np.asarray(array.to_numpy(zero_copy_only=False), bool)

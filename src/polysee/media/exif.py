@@ -56,7 +56,7 @@ def taken(tags: dict[int, Any]) -> datetime | None:
     ):
         text = str(tags.get(tag, "")).strip(" \0")[:19]
         try:
-            when = datetime.strptime(text, "%Y:%m:%d %H:%M:%S")
+            when = datetime.strptime(text, "%Y:%m:%d %H:%M:%S")  # noqa: DTZ007 (local to the camera)
         except ValueError:  # absent, "0000:00:00 00:00:00", or a camera's own form
             continue
         if when.year >= 1826:  # the first photograph

@@ -29,6 +29,11 @@ class FileBytes:
     mtime_ns: int
 
 
+def absolute(path: str | os.PathLike[str]) -> str:
+    """A path as people mean it, from the root on; links in it stay what they are."""
+    return os.path.abspath(os.path.expanduser(os.fspath(path)))  # noqa: PTH100, PTH111
+
+
 def refusal(mode: int) -> str | None:
     """Why something of this `st_mode` is not opened, or None for a regular file."""
     if stat.S_ISREG(mode):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import PurePath
 
 HEAD_SIZE = 64
 """How many first bytes `sniff` wants."""
@@ -27,7 +28,7 @@ _BMP_HEADER_SIZES = {12, 16, 40, 52, 56, 64, 108, 124}
 
 def extension(path: str | os.PathLike[str]) -> str:
     """The ending of a name in lower case, with its dot."""
-    return os.path.splitext(os.fspath(path))[1].lower()
+    return PurePath(path).suffix.lower()
 
 
 def sniff(head: bytes) -> str | None:

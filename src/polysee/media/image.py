@@ -134,7 +134,8 @@ def _open(data: bytes, form: str, name: object) -> Image.Image:
         if form == "HEIC":
             import pi_heif  # only people with such files pay for its libraries
 
-            return pi_heif.HeifImageFile(BytesIO(data))
+            heic: Image.Image = pi_heif.HeifImageFile(BytesIO(data))
+            return heic
         return _OPENERS[form](BytesIO(data))
     except Exception as error:  # decoders fail in many ways on damaged headers
         raise MediaError(name, f"a damaged or cut short {form} file") from error

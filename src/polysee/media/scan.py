@@ -6,13 +6,15 @@ silence about the texts and programs between; but a word about each picture that
 
 from __future__ import annotations
 
+# A Path for each of a million files would take longer than listing them.
+# ruff: noqa: PTH
 import os
 import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from polysee.errors import MediaError
-from polysee.media.files import explain, refusal
+from polysee.media.files import absolute, explain, refusal
 from polysee.media.formats import HEAD_SIZE, PICTURE_EXTENSIONS, extension, sniff
 
 
@@ -38,7 +40,7 @@ def scan(paths: Iterable[str | os.PathLike[str]]) -> Iterator[Found | MediaError
     """
     walk = _Walk()
     for path in paths:
-        yield from walk.root(os.path.abspath(os.path.expanduser(os.fspath(path))))
+        yield from walk.root(absolute(path))
 
 
 class _Walk:
@@ -76,9 +78,9 @@ class _Walk:
                 yield from self.entry(path, entry, below)
             waiting.extend(reversed(below))
 
-    def entry(self, parent: str, entry: os.DirEntry[str], below: list[str]) -> Iterator[
-        Found | MediaError
-    ]:
+    def entry(
+        self, parent: str, entry: os.DirEntry[str], below: list[str]
+    ) -> Iterator[Found | MediaError]:
         try:
             status = entry.stat()  # follows links
         except OSError as error:
