@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 # Cameras write local time without saying which.
-# ruff: noqa: DTZ
+# ruff: noqa: DTZ001, DTZ006, DTZ007
 import os
 import time
 from collections.abc import Sequence

@@ -7,7 +7,7 @@ silence about the texts and programs between; but a word about each picture that
 from __future__ import annotations
 
 # A Path for each of a million files would take longer than listing them.
-# ruff: noqa: PTH
+# ruff: noqa: PTH114, PTH116, PTH123
 import os
 import stat
 from collections.abc import Iterable, Iterator
