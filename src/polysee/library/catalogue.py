@@ -4,7 +4,7 @@ An embedded LanceDB with three kinds of table:
 
     files             path -> hash, size, time            one row a path
     media             hash -> dimensions, thumbnail, ...  one row a content
-    vectors-<model>   hash -> vector                      one row a content, one table a model
+    vectors-<weights>   hash -> vector                      one row a content, one table a model
 
 Paths are apart from contents so that renaming a file or finding a copy of it writes a few bytes,
 and changing the model touches neither. Paths are stored as the system's own bytes: not every file
@@ -19,7 +19,6 @@ dead process left without a file (at most one batch) is used or swept away by th
 from __future__ import annotations
 
 import json
-import re
 import time
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
@@ -68,15 +67,14 @@ def vectors_schema(model: str, model_hash: str, size: int) -> pa.Schema:
     return pa.schema(fields, metadata={"model": model, "model_hash": model_hash})
 
 
-def vectors_name(model: str, model_hash: str) -> str:
-    """A table's name for a model and exactly these weights.
+def vectors_name(model_hash: str) -> str:
+    """A table's name for exactly these weights, by whichever name they were loaded.
 
     Example:
-        >>> vectors_name("polysee/align-nano", "0123456789abcdef")
-        'vectors-polysee-align-nano-0123456789abcdef'
+        >>> vectors_name("0123456789abcdef")
+        'vectors-0123456789abcdef'
     """
-    slug = re.sub(r"[^a-z0-9.]+", "-", model.lower()).strip("-.")[-60:]
-    return f"vectors-{slug}-{model_hash}"
+    return f"vectors-{model_hash}"
 
 
 class Catalogue:

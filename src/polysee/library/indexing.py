@@ -98,7 +98,7 @@ class IndexRun:
         self.progress = progress
         self.report = IndexReport()
         self.schema = vectors_schema(embedder.id, embedder.hash, embedder.embedding_size)
-        self.vectors = vectors_name(embedder.id, embedder.hash)
+        self.vectors = vectors_name(embedder.hash)
         self._load_known()
         self._paths: dict[str, set[bytes]] | None = None
         self._waiting: dict[str, Content] = {}  # decoded, by hash; not yet encoded

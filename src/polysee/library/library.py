@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from polysee.errors import ConfigError, LibraryError
+from polysee.inference.loading import bundled_models, load
 from polysee.library.catalogue import Catalogue, vectors_name
 from polysee.library.hits import SearchResult
 from polysee.library.indexing import IndexReport, IndexRun, Progress
@@ -142,9 +143,7 @@ class Library:
             if model is None:
                 model = DEFAULT_MODEL
             if isinstance(model, str | os.PathLike):
-                from polysee.inference import load
-
-                model = load(os.fspath(model), dtype=self._dtype, device=self._device)
+                model = load(_named(model), dtype=self._dtype, device=self._device)
             self._embedder = model
         return self._embedder
 
@@ -154,13 +153,21 @@ class Library:
             raise LibraryError(f"there is no library at {self.path} yet: run `polysee index` first")
         catalogue = Catalogue(self.path)
         embedder = self.embedder()
-        vectors = vectors_name(embedder.id, embedder.hash)
+        vectors = vectors_name(embedder.hash)
         versions = catalogue.versions(["files", "media", vectors])
         if self._shelf is None or self._shelf.versions != versions:
             if not versions[-1]:
                 raise LibraryError(_no_vectors(catalogue, embedder))
             self._shelf = Shelf.load(catalogue, vectors, versions)
         return self._shelf
+
+
+def _named(model: str | os.PathLike[str]) -> str:
+    """A model's name as it can be kept: a folder must be found again from elsewhere."""
+    name = os.fspath(model)
+    if name not in bundled_models() and Path(name).expanduser().is_dir():
+        return absolute(name)
+    return name
 
 
 def _no_vectors(catalogue: Catalogue, embedder: Embedder) -> str:
