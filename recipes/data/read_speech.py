@@ -8,7 +8,8 @@ Archive: test-clean.tar.gz; or data_aishell.tgz, unpacked once (it holds a tar p
     python recipes/data/read_speech.py --source data_aishell --out DATA
 
 30 clips of at most 11 seconds, chosen by the hash of their names, for checking transcription: there
-is nothing to train on. Ours hold a few clips of other origins. The transcripts have no punctuation.
+is nothing to train on. Of AISHELL five speakers are looked at. Ours hold a few clips of other
+origins. The transcripts have no punctuation.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ SCHEMA = pa.schema(
         ("licence", pa.string()),
     ]
 )
-CLIPS, MAX_SECONDS = 30, 11.0
+CLIPS, MAX_SECONDS, SPEAKERS = 30, 11.0, 5
 ENGLISH = {"language": "en", "source": "LibriSpeech test-clean", "licence": "CC BY 4.0"}
 CHINESE = {
     "language": "zh",
@@ -73,8 +74,9 @@ def clips_of(archive: Archive, notes: dict[str, Row]) -> Iterator[tuple[str, Arc
         path = PurePosixPath(name)
         if path.suffix in (".flac", ".wav") and path.stem in notes:
             yield path.stem, archive, name
-        elif path.name.endswith(".tar.gz"):
-            yield from clips_of(archive.inner(name), notes)
+    speakers = sorted((name for name in archive.names() if name.endswith(".tar.gz")), key=rank)
+    for name in speakers[:SPEAKERS]:  # each is held in memory
+        yield from clips_of(archive.inner(name), notes)
 
 
 def build(options: argparse.Namespace, report: Report) -> None:
