@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from polysee.errors import ConfigError, LibraryError
-from polysee.inference.loading import bundled_models, load
 from polysee.library.catalogue import Catalogue, vectors_name
 from polysee.library.hits import SearchResult
 from polysee.library.indexing import IndexReport, IndexRun, Progress
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from polysee.inference import Embedder
+    from polysee.inference.loading import Device, Dtype
 
 DEFAULT_MODEL = "polysee/align-nano"
 
@@ -55,12 +55,13 @@ class Library:
         path: str | os.PathLike[str] | None = None,
         model: str | Path | Embedder | None = None,
         *,
-        dtype: str = "auto",
-        device: str = "auto",
+        dtype: Dtype = "auto",
+        device: Device = "auto",
     ) -> None:
         self.path = Path(absolute(default_folder() if path is None else path))
         self._model = model
-        self._dtype, self._device = dtype, device
+        self._dtype: Dtype = dtype
+        self._device: Device = device
         self._embedder: Embedder | None = None
         self._shelf: Shelf | None = None
 
@@ -143,6 +144,8 @@ class Library:
             if model is None:
                 model = DEFAULT_MODEL
             if isinstance(model, str | os.PathLike):
+                from polysee.inference import load  # and with it torch; not for thumbnails
+
                 model = load(_named(model), dtype=self._dtype, device=self._device)
             self._embedder = model
         return self._embedder
@@ -164,6 +167,8 @@ class Library:
 
 def _named(model: str | os.PathLike[str]) -> str:
     """A model's name as it can be kept: a folder must be found again from elsewhere."""
+    from polysee.inference import bundled_models
+
     name = os.fspath(model)
     if name not in bundled_models() and Path(name).expanduser().is_dir():
         return absolute(name)

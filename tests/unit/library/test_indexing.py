@@ -6,15 +6,18 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from polysee.errors import LibraryError
-from polysee.inference import Embedder
 from polysee.library import Library, indexing
 from polysee.library.catalogue import Catalogue, matrix, vectors_name
 from polysee.library.lock import write_lock
+
+if TYPE_CHECKING:
+    from polysee.inference import Embedder
 
 Draw = Callable[..., Path]
 RED, GREEN, BLUE = (250, 10, 10), (10, 250, 10), (10, 10, 250)
