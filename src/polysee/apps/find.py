@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from polysee.media.image import read_image
 
 if TYPE_CHECKING:
     from polysee.inference import Embedder
+    from polysee.inference.loading import Device, Dtype
     from polysee.library import IndexReport, SearchResult
 
 Progress = Callable[[int, int], None]
@@ -63,8 +64,8 @@ def index_pictures(
     *,
     library: Path | None = None,
     model: str | None = None,
-    device: str = "auto",
-    dtype: str = "auto",
+    device: Device = "auto",
+    dtype: Dtype = "auto",
     prune: bool = False,
     progress: Progress | None = None,
 ) -> IndexReport:
@@ -93,8 +94,8 @@ def search_pictures(
     image_weight: float = 1.0,
     library: Path | None = None,
     model: str | None = None,
-    device: str = "auto",
-    dtype: str = "auto",
+    device: Device = "auto",
+    dtype: Dtype = "auto",
 ) -> SearchResult:
     """Find pictures by a sentence, by a picture, or by both.
 
@@ -121,7 +122,7 @@ def search_pictures(
     )
 
 
-def _open(library: Path | None, model: str | None, device: str, dtype: str) -> Library:
+def _open(library: Path | None, model: str | None, device: Device, dtype: Dtype) -> Library:
     return Library(library, model=model, device=device, dtype=dtype)
 
 
@@ -130,8 +131,8 @@ def classify_files(
     labels: Sequence[str],
     *,
     model: str | Path = "polysee/align-nano",
-    device: str = "auto",
-    dtype: str = "auto",
+    device: Device = "auto",
+    dtype: Dtype = "auto",
     templates: Sequence[str] | None = None,
     progress: Progress | None = None,
 ) -> ClassifyReport:
@@ -147,33 +148,46 @@ def classify_files(
     started = time.perf_counter()
     if len(set(labels)) < 2:
         raise ConfigError("at least two different labels are needed to choose among")
-    embedder = load(str(model), dtype=dtype, device=device)
+    embedder = load(model, dtype=dtype, device=device)
+    words = embedder.embed_labels(labels, templates)  # (N, E)
     results: list[Classified] = []
     failed: list[Failure] = []
-    for done, (path, outcome) in enumerate(_classified(embedder, files, labels, templates), 1):
-        if isinstance(outcome, MediaError):
-            failed.append(Failure(str(path), outcome.reason))
-        else:
-            results.append(Classified(str(path), _best_first(labels, outcome)))
+    for start in range(0, len(files), BATCH_SIZE):
+        paths = [path.expanduser().absolute() for path in files[start : start + BATCH_SIZE]]
+        good, pictures = _read(embedder, paths, failed)
+        if good:
+            similarity = embedder.embed_pictures(np.stack(pictures)) @ words.T  # (B, N)
+            chances = _softmax(embedder.scale * similarity)
+            results += [
+                Classified(str(path), _best_first(labels, row))
+                for path, row in zip(good, chances, strict=True)
+            ]
         if progress is not None:
-            progress(done, len(files))
+            progress(start + len(paths), len(files))
     return ClassifyReport(results, failed, time.perf_counter() - started)
 
 
-def _classified(
-    embedder: Embedder,
-    files: Sequence[Path],
-    labels: Sequence[str],
-    templates: Sequence[str] | None,
-) -> Iterator[tuple[Path, np.ndarray | MediaError]]:
-    for file in files:
-        path = file.expanduser().absolute()
+def _read(
+    embedder: Embedder, paths: Sequence[Path], failed: list[Failure]
+) -> tuple[list[Path], list[np.ndarray]]:
+    """The paths that can be read, with their pictures at the model's size; the rest is named."""
+    good: list[Path] = []
+    pictures: list[np.ndarray] = []
+    for path in paths:
         try:
-            image = read_image(path)
+            image = read_image(path, draft_size=2 * embedder.recipe.image_size)
         except MediaError as error:
-            yield path, error
+            failed.append(Failure(str(path), error.reason))
             continue
-        yield path, np.asarray(embedder.classify(image, labels, templates=templates))
+        good.append(path)
+        pictures.append(embedder.recipe.resize(image))
+    return good, pictures
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    """Over the last axis; float64, so that the smallest chances stay above 0."""
+    exponents = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True))
+    return exponents / exponents.sum(axis=-1, keepdims=True)
 
 
 def _best_first(labels: Sequence[str], probabilities: np.ndarray) -> list[Guess]:

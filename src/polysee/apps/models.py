@@ -43,7 +43,7 @@ def _describe(folder: Path) -> BundledModel:
     return BundledModel(
         id=f"polysee/{folder.name}",
         folder=str(folder),
-        family=str(config.get("model_type", "")),
+        family=str(config.get("polysee_family", "")),
         parameters=_count(weights),
         bytes=weights.stat().st_size,
         licence=str(facts.get("licence", "")),

@@ -48,7 +48,10 @@ def data_option() -> Any:
     return typer.Option(
         "--data",
         metavar="FILE",
-        help=t("A parquet file with an `image` column.", "含有 image 列的 parquet 文件。"),
+        help=t(
+            "A parquet file with an `image` column, here or under POLYSEE_DATA.",
+            "含有 image 列的 parquet 文件，也可以是 POLYSEE_DATA 下的路径。",
+        ),
     )
 
 
@@ -77,9 +80,7 @@ def zero_shot(
 
     embedder = load(model, dtype=common.dtype, device=common.device)
     with output.progress_bar(t("Looking at pictures", "正在看图片")) as advance:
-        result = evaluate_zero_shot(
-            embedder, data.expanduser(), labels, templates=template, progress=advance
-        )
+        result = evaluate_zero_shot(embedder, data, labels, templates=template, progress=advance)
     if common.json:
         output.print_json(asdict(result))
     else:
@@ -112,7 +113,7 @@ def retrieval(
 
     embedder = load(model, dtype=common.dtype, device=common.device)
     with output.progress_bar(t("Looking at pictures", "正在看图片")) as advance:
-        result = evaluate_retrieval(embedder, data.expanduser(), captions, progress=advance)
+        result = evaluate_retrieval(embedder, data, captions, progress=advance)
     if common.json:
         output.print_json(asdict(result))
     else:

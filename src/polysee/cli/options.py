@@ -7,8 +7,7 @@ import inspect
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 
 import typer
 
@@ -17,27 +16,9 @@ from polysee.cli.language import t
 DEFAULT_MODEL = "polysee/align-nano"
 
 
-class Device(StrEnum):
-    """Where a model runs."""
-
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
-    mps = "mps"
-
-
-class Precision(StrEnum):
-    """How a model computes."""
-
-    auto = "auto"
-    float32 = "float32"
-
-
-class Language(StrEnum):
-    """The language of messages."""
-
-    zh = "zh"
-    en = "en"
+Device = Literal["auto", "cpu", "cuda", "mps"]
+Dtype = Literal["auto", "float32"]
+Language = Literal["zh", "en"]
 
 
 @dataclass(frozen=True)
@@ -49,8 +30,8 @@ class Common:
         debug: show the traceback of an error.
     """
 
-    device: str = "auto"
-    dtype: str = "auto"
+    device: Device = "auto"
+    dtype: Dtype = "auto"
     json: bool = False
     offline: bool = False
     debug: bool = False
@@ -72,11 +53,11 @@ def shared_parameters() -> list[inspect.Parameter]:
             "json", bool, False, t("One JSON document on standard output.", "以 JSON 输出结果。")
         ),
         option("lang", Language | None, None, t("Language of messages.", "提示信息的语言。")),
-        option("device", Device, Device.auto, t("Where the model runs.", "模型在哪里运行。")),
+        option("device", Device, "auto", t("Where the model runs.", "模型在哪里运行。")),
         option(
             "dtype",
-            Precision,
-            Precision.auto,
+            Dtype,
+            "auto",
             t("auto is fastest, float32 exact.", "auto 最快，float32 最精确。"),
         ),
         option("offline", bool, False, t("Open no network connection.", "不连接网络。")),
@@ -117,8 +98,8 @@ def _common(given: dict[str, Any]) -> Common:
         # Set for the whole process, so that no layer has to hand the wish down.
         os.environ["POLYSEE_OFFLINE"] = "1"
     return Common(
-        device=given["device"].value,
-        dtype=given["dtype"].value,
+        device=given["device"],
+        dtype=given["dtype"],
         json=given["json"],
         offline=given["offline"],
         debug=given["debug"],

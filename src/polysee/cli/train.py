@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ import typer
 from polysee.cli import output
 from polysee.cli.language import t
 from polysee.cli.options import Common, command
+from polysee.errors import NotSupportedError
 
 
 def register(app: typer.Typer) -> None:
@@ -31,12 +33,27 @@ def train(
     recipe: Annotated[
         Path, typer.Argument(metavar="RECIPE", help=t("A YAML file.", "YAML 文件。"))
     ],
+    anew: Annotated[
+        bool,
+        typer.Option("--anew", help=t("Begin from the first step.", "从头开始，不接着上次训练。")),
+    ] = False,
 ) -> int:
-    from polysee.training import train as run_recipe
-
-    result = run_recipe(recipe.expanduser())
+    try:
+        from polysee.training.recipe import read_recipe
+        from polysee.training.run import train as run_recipe
+    except ModuleNotFoundError as error:
+        if error.name != "lightning":
+            raise
+        raise NotSupportedError(
+            t(
+                "training needs the extra `train`: pip install 'polysee[train]'",
+                "训练需要安装附加组件：pip install 'polysee[train]'",
+            )
+        ) from error
+    asked = read_recipe(recipe.expanduser())
+    model = run_recipe(asked, resume=not anew, progress=sys.stderr.isatty())
     if common.json:
-        output.print_json({"run": result.run, "model": result.model, "metrics": result.metrics})
+        output.print_json({"model": model.absolute()})
     else:
-        print(t(f"Model: {result.model}", f"模型：{result.model}"))
+        print(t(f"Model: {model}", f"模型：{model}"))
     return output.DONE

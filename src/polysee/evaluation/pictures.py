@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from polysee.datasets.tables import data_folder
 from polysee.errors import DataError, MediaError
 from polysee.media.image import read_image
 
@@ -36,11 +37,6 @@ class PictureEmbedder(Protocol):
 
     @property
     def recipe(self) -> Recipe: ...
-
-    @property
-    def templates(self) -> Sequence[str] | None:
-        """Sentences with `{}` that the model was trained to meet names in, if it has its own."""
-        ...
 
     def embed_pictures(self, pictures: np.ndarray, /) -> np.ndarray: ...
 
@@ -69,16 +65,23 @@ class EmbeddedPictures:
     failed: list[Unreadable]
 
 
+def find_data(data: str | Path) -> Path:
+    """A data file by its path, or by its path under `POLYSEE_DATA`."""
+    given = Path(data).expanduser()
+    below = data_folder() / given
+    return below if below.is_file() and not given.is_file() else given
+
+
 def open_parquet(data: Path, column: str) -> pq.ParquetFile:
     """Open a data file and check that it holds pictures and the named column.
 
     Raises:
         DataError: there is no such file, it is no parquet, or a column is missing.
     """
-    if not data.is_file():
-        raise DataError(f"{data}: there is no such file; --data takes a parquet file")
     try:
         file = pq.ParquetFile(data)
+    except FileNotFoundError as error:
+        raise DataError(f"{data}: there is no such file") from error
     except pa.ArrowInvalid as error:
         raise DataError(f"{data}: this is not a parquet file") from error
     names = file.schema_arrow.names

@@ -17,6 +17,7 @@ from polysee.evaluation.pictures import (
     Progress,
     Unreadable,
     embed_rows,
+    find_data,
     read_column,
 )
 
@@ -44,7 +45,7 @@ class RetrievalResult:
 
 def evaluate_retrieval(
     embedder: PictureEmbedder,
-    data: Path,
+    data: str | Path,
     captions: str,
     *,
     batch_size: int = BATCH_SIZE,
@@ -53,11 +54,12 @@ def evaluate_retrieval(
     """Rank all pictures for each caption, and all captions for each picture.
 
     Args:
-        data: a parquet file with an `image` column.
+        data: a parquet file with an `image` column, by its path or by that under `POLYSEE_DATA`.
         captions: a column of strings or of lists of strings; a picture without one takes no part.
     Raises:
         DataError: the file or the column is not of that form.
     """
+    data = find_data(data)
     by_row = read_captions(data, captions)
     rows = np.array(sorted(by_row), dtype=np.int64)
     pictures = embed_rows(embedder, data, rows, batch_size=batch_size, progress=progress)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -18,9 +19,17 @@ from polysee.evaluation.pictures import (
     Progress,
     Unreadable,
     embed_rows,
+    find_data,
     read_column,
 )
-from polysee.inputs.prompts import embed_names
+
+
+class LabelEmbedder(PictureEmbedder, Protocol):
+    """A picture embedder that also turns names of things into vectors."""
+
+    def embed_labels(
+        self, labels: Sequence[str], templates: Sequence[str] | None = None, /
+    ) -> np.ndarray: ...
 
 
 @dataclass(frozen=True)
@@ -38,8 +47,8 @@ class ZeroShotResult:
 
 
 def evaluate_zero_shot(
-    embedder: PictureEmbedder,
-    data: Path,
+    embedder: LabelEmbedder,
+    data: str | Path,
     labels: str,
     *,
     templates: Sequence[str] | None = None,
@@ -49,14 +58,15 @@ def evaluate_zero_shot(
     """Give every picture the nearest of the column's distinct values.
 
     Args:
-        data: a parquet file with an `image` column.
+        data: a parquet file with an `image` column, by its path or by that under `POLYSEE_DATA`.
         labels: the column that holds each picture's true name; its distinct values are the choices.
         templates: sentences with `{}` where the name goes; the model's own if None.
     Raises:
         DataError: the file or the column is not of that form.
     """
+    data = find_data(data)
     names, targets, rows = read_labels(data, labels)
-    words = embed_names(embedder.embed_text, names, templates or embedder.templates)  # (C, E)
+    words = embedder.embed_labels(names, templates)  # (C, E)
     pictures = embed_rows(embedder, data, rows, batch_size=batch_size, progress=progress)
     truth = targets[np.searchsorted(rows, pictures.rows)]
     return summarise(pictures.embeddings @ words.T, truth, names, pictures.failed)

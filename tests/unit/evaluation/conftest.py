@@ -24,7 +24,6 @@ class ColourEmbedder:
     """Pictures by their mean colour, texts by the colour words that they hold."""
 
     recipe = ColourRecipe()
-    templates = None
 
     def __init__(self) -> None:
         self.largest_batch = 0
@@ -39,6 +38,12 @@ class ColourEmbedder:
             for text in texts
         ]
         return self._unit(np.array(rows, dtype=np.float64).reshape(len(texts), 3))
+
+    def embed_labels(
+        self, labels: Sequence[str], templates: Sequence[str] | None = None
+    ) -> np.ndarray:
+        shape = (templates or ["{}"])[0]
+        return self.embed_text([shape.format(label) for label in labels])
 
     @staticmethod
     def _unit(rows: np.ndarray) -> np.ndarray:

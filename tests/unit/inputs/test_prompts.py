@@ -55,7 +55,7 @@ def test_articles_come_out_right(name: str, sentence: str) -> None:
 
 
 def test_a_template_without_a_place_is_refused() -> None:
-    with pytest.raises(ConfigError, match="no {}"):
+    with pytest.raises(ConfigError, match=r"no \{\}"):
         prompts.sentences("cat", ["a photo"])
 
 
