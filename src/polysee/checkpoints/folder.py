@@ -1,0 +1,129 @@
+"""A model folder: `config.json`, `model.safetensors`, `tokenizer.json`, `polysee.json`.
+
+`config.json` holds the architecture; `polysee.json` what a weight file needs beside it: the pixel recipe, licence,
+origin, revision. Weights are kept as float16 where they are bundled, and are float32 once loaded.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from polysee.checkpoints.registry import build, config_to_dict
+from polysee.errors import CheckpointError
+from polysee.inputs.pixels import PixelRecipe
+
+CONFIG, WEIGHTS, TOKENIZER, CARD = "config.json", "model.safetensors", "tokenizer.json", "polysee.json"
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a weight file carries beside its numbers.
+
+    Args:
+        pixels: how pictures are prepared.
+        templates: sentences that a name of a thing is put into, both languages together; the library's when empty.
+        licence, origin, revision: of the weights.
+    """
+
+    pixels: PixelRecipe = field(default_factory=PixelRecipe)
+    templates: tuple[str, ...] = ()
+    licence: str = "unknown"
+    origin: str = "unknown"
+    revision: str = ""
+
+
+def save_folder(folder: Path, model: nn.Module, card: Card, *, half: bool = True) -> None:
+    """Write a model folder; the tokenizer is copied by who trained it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    state = {
+        key: (value.half() if half and value.is_floating_point() else value).contiguous()
+        for key, value in model.state_dict().items()
+        if not key.endswith("num_batches_tracked")
+    }
+    save_file(state, folder / WEIGHTS, metadata={"format": "pt", "licence": card.licence})
+    _write_json(folder / CONFIG, config_to_dict(model.config))
+    _write_json(folder / CARD, dataclasses.asdict(card))
+
+
+def load_folder(folder: Path) -> tuple[nn.Module, Card]:
+    """Read a model folder into a float32 module in eval mode, and its card (the defaults where there is none).
+
+    Raises:
+        CheckpointError: a file is absent or damaged, the family is unknown, or a tensor is missing, misshapen or
+            left over.
+    """
+    model = build(_read_json(folder / CONFIG))
+    load_weights(model, folder / WEIGHTS)
+    card = folder / CARD
+    return model.eval(), _read_card(card) if card.exists() else Card()
+
+
+def load_weights(model: nn.Module, path: Path) -> None:
+    """Fill a model from a safetensors file.
+
+    Raises:
+        CheckpointError: the file is absent or damaged; a tensor is missing, misshapen or left over.
+    """
+    try:
+        state = load_file(path)
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path.parent}: no {WEIGHTS}") from error
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path}: not a readable safetensors file: {error}") from error
+    expected = {k: v for k, v in model.state_dict().items() if not k.endswith("num_batches_tracked")}
+    for kind, names in (
+        ("missing", expected.keys() - state.keys()),
+        ("left over", state.keys() - expected.keys()),
+    ):
+        if names:
+            raise CheckpointError(f"{path}: tensors {kind}: {', '.join(sorted(names)[:5])}")
+    for name, tensor in state.items():
+        if tensor.shape != expected[name].shape:
+            shapes = f"{tuple(tensor.shape)} in the file, {tuple(expected[name].shape)} in the model"
+            raise CheckpointError(f"{path}: {name} is misshapen: {shapes}")
+    model.load_state_dict({k: v.to(expected[k].dtype) for k, v in state.items()}, strict=False)
+
+
+def folder_hash(folder: Path) -> str:
+    """16 hexadecimal digits over weights, architecture, card and tokenizer: what stored vectors depend on."""
+    digest = hashlib.sha256()
+    for name in (CONFIG, CARD, TOKENIZER, WEIGHTS):
+        path = folder / name
+        digest.update(path.read_bytes() if path.exists() else b"-")
+    return digest.hexdigest()[:16]
+
+
+def _read_card(path: Path) -> Card:
+    values = _read_json(path)
+    try:
+        pixels = {k: tuple(v) if isinstance(v, list) else v for k, v in values.pop("pixels").items()}
+        templates = tuple(values.pop("templates", ()))
+        return Card(pixels=PixelRecipe(**pixels), templates=templates, **values)
+    except (KeyError, TypeError) as error:
+        raise CheckpointError(f"{path}: {error}") from error
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path.parent}: no {path.name}; is it a model folder?") from error
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path}: not readable as JSON: {error}") from error
+    if not isinstance(values, dict):
+        raise CheckpointError(f"{path}: a JSON object is expected")
+    return values
+
+
+def _write_json(path: Path, values: dict[str, Any]) -> None:
+    path.write_text(json.dumps(values, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+

@@ -1,0 +1,83 @@
+"""From a `config.json` to a module, and back."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from polysee.errors import CheckpointError, ConfigError
+from polysee.models.align import Align, AlignConfig
+from polysee.models.bert import Bert, BertConfig
+from polysee.models.clip import Clip, ClipConfig
+from polysee.models.efficientnet import EfficientNet, EfficientNetConfig
+from polysee.models.vit import ViT, ViTConfig
+
+FAMILY = "polysee_family"
+
+
+@dataclass(frozen=True)
+class Family:
+    """One architecture: its config class and its module."""
+
+    config: type
+    module: Callable[[Any], nn.Module]
+
+
+FAMILIES = {
+    "align": Family(AlignConfig, Align),
+    "bert": Family(BertConfig, Bert),
+    "clip": Family(ClipConfig, Clip),
+    "efficientnet": Family(EfficientNetConfig, EfficientNet),
+    "vit": Family(ViTConfig, ViT),
+}
+
+
+def build(values: dict[str, Any]) -> nn.Module:
+    """Make the module that a `config.json` describes, with fresh weights.
+
+    Raises:
+        CheckpointError: the family is unknown, or a value is unknown or of the wrong kind.
+    """
+    values = dict(values)
+    name = values.pop(FAMILY, None)
+    if name not in FAMILIES:
+        kind = name or values.get("model_type")
+        raise CheckpointError(f"unknown model family {kind!r}; one of {', '.join(FAMILIES)}")
+    family = FAMILIES[name]
+    try:
+        return family.module(_make(family.config, values))
+    except (TypeError, ConfigError) as error:
+        raise CheckpointError(f"config of family {name}: {error}") from error
+
+
+def config_to_dict(config: Any) -> dict[str, Any]:
+    """A config as the JSON object that `build` reads."""
+    for name, family in FAMILIES.items():
+        if type(config) is family.config:
+            return {FAMILY: name, **dataclasses.asdict(config)}
+    raise CheckpointError(f"not a registered config: {type(config).__name__}")
+
+
+def _make(cls: type, values: dict[str, Any]) -> Any:
+    hints = typing.get_type_hints(cls)
+    known = {f.name for f in dataclasses.fields(cls)}
+    if unknown := values.keys() - known:
+        raise TypeError(f"unknown key {', '.join(sorted(unknown))}")
+    made = {}
+    for name, value in values.items():
+        hint = hints[name]
+        if dataclasses.is_dataclass(hint) and isinstance(value, dict):
+            value = _make(typing.cast(type, hint), value)
+        elif isinstance(value, list):
+            value = tuple(value)
+        elif not isinstance(hint, types.UnionType) and hint in (int, float, bool, str):
+            if not isinstance(value, hint) and not (hint is float and isinstance(value, int)):
+                raise TypeError(f"{name} must be {hint.__name__}, not {value!r}")
+        made[name] = value
+    return cls(**made)

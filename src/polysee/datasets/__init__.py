@@ -1,0 +1,1 @@
+"""Training data: parquet files, made texts, and features computed once."""

@@ -1,0 +1,56 @@
+"""Where the data lies, and reading it.
+
+The data sets are parquet files under one folder, `POLYSEE_DATA`; `recipes/data/` builds them from the original
+downloads.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from polysee.errors import DataError
+
+
+def data_folder() -> Path:
+    """The folder of the data sets: `POLYSEE_DATA`, or `../shared/data`."""
+    return Path(os.environ.get("POLYSEE_DATA", "../shared/data"))
+
+
+def read_table(name: str | Path, columns: list[str] | None = None) -> pa.Table:
+    """Read one data set.
+
+    Args:
+        name: a parquet file, by itself or under the data folder; `captions/flickr8k/train` stands for
+            `train.parquet` or all of `train-0.parquet`, `train-1.parquet`, ... in order.
+    Raises:
+        DataError: there is no such file, it is not parquet, or it lacks a column.
+    """
+    try:
+        return pa.concat_tables(pq.read_table(path, columns=columns) for path in _files(Path(name)))
+    except (pa.ArrowException, KeyError) as error:
+        raise DataError(f"{name}: {error}") from error
+
+
+def read_rows(name: str | Path, columns: list[str] | None = None) -> list[dict[str, Any]]:
+    """Read one data set as a list of dictionaries; see `read_table`."""
+    return read_table(name, columns).to_pylist()
+
+
+def _files(name: Path) -> list[Path]:
+    for base in (name, data_folder() / name):
+        if base.is_file():
+            return [base]
+        if base.suffix == ".parquet":
+            continue
+        whole = base.with_name(base.name + ".parquet")
+        if whole.is_file():
+            return [whole]
+        shards = sorted(base.parent.glob(base.name + "-*.parquet"))
+        if shards:
+            return shards
+    raise DataError(f"{name}: no such data set, neither here nor under POLYSEE_DATA ({data_folder()})")

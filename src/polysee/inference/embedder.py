@@ -1,0 +1,178 @@
+"""A two-tower model ready for use: files, pictures and sentences in, unit vectors out.
+
+Shapes: N inputs, B batch, C channels, Y/X rows/columns, E projection size.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import nn
+from torch.nn import functional as F
+
+from polysee.checkpoints.folder import Card
+from polysee.errors import ConfigError, NotSupportedError
+from polysee.inputs.pixels import PixelRecipe
+from polysee.inputs.prompts import embed_names
+from polysee.inputs.tokenizer import Tokenizer
+from polysee.media.image import read_image
+
+ImageLike = str | os.PathLike[str] | bytes | Image.Image | np.ndarray
+
+
+class Embedder:
+    """What `polysee.load` returns for CLIP, ALIGN and their like.
+
+    Attributes:
+        id: the name it was loaded by; `hash`: 16 hexadecimal digits over weights and recipe.
+        model: the bare module, float32, in eval mode.
+        recipe: how pictures are prepared.
+        embedding_size: E.
+
+    Example:
+        >>> import polysee
+        >>> model = polysee.load("polysee/align-nano")
+        >>> model.embed_text(["一只坐在沙发上的猫", "a dog"]).shape
+        (2, 384)
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        card: Card,
+        tokenizer: Tokenizer | None,
+        *,
+        id: str,
+        hash: str,
+        folder: Path,
+        device: torch.device,
+    ) -> None:
+        self.model = model.to(device)
+        self.card = card
+        self.tokenizer = tokenizer
+        self.id, self.hash, self.folder, self.device = id, hash, folder, device
+
+    @property
+    def recipe(self) -> PixelRecipe:
+        return self.card.pixels
+
+    @property
+    def embedding_size(self) -> int:
+        return int(self.model.config.projection_size)  # type: ignore[union-attr, arg-type]
+
+    def embed_image(self, images: Sequence[ImageLike], batch_size: int = 32) -> np.ndarray:
+        """Embed pictures: paths, encoded bytes, PIL images, or arrays (Y, X, C) uint8, of any size.
+
+        Shapes:
+            returns: (N, E) float32, unit length
+        Raises:
+            MediaError: a picture cannot be read.
+        """
+        if isinstance(images, (str, bytes, os.PathLike, Image.Image)):
+            raise ConfigError("images must be a list, not one picture")
+        batches = [
+            self.embed_pictures(np.stack([self._resize(image) for image in batch]))
+            for batch in _batches(images, batch_size)
+        ]
+        return self._joined(batches)
+
+    def embed_pictures(self, pictures: np.ndarray) -> np.ndarray:
+        """Embed pictures that `recipe.resize` has brought to size.
+
+        Shapes:
+            pictures: (B, Y, X, C) uint8
+            returns: (B, E) float32, unit length
+        """
+        return self.embed_pixels(self.recipe.normalise(pictures))
+
+    def embed_pixels(self, pixels: torch.Tensor) -> np.ndarray:
+        """Embed pixels that are already normalised.
+
+        Shapes:
+            pixels: (B, C, Y, X)
+            returns: (B, E) float32, unit length
+        """
+        with torch.inference_mode():
+            return _unit(self.model.encode_image(pixels.to(self.device)))  # type: ignore[operator]
+
+    def embed_text(self, texts: Sequence[str], batch_size: int = 64) -> np.ndarray:
+        """Embed sentences, each as it stands.
+
+        Shapes:
+            returns: (N, E) float32, unit length
+        Raises:
+            NotSupportedError: the model folder has no tokenizer.
+        """
+        if self.tokenizer is None:
+            raise NotSupportedError(f"{self.id} has no tokenizer.json: it cannot read text")
+        if isinstance(texts, str):
+            raise ConfigError("texts must be a list of strings, not one string")
+        batches = []
+        for batch in _batches(texts, batch_size):
+            tokens, mask = self.tokenizer(batch)
+            with torch.inference_mode():
+                embedding = self.model.encode_text(tokens.to(self.device), mask.to(self.device))  # type: ignore[operator]
+                batches.append(_unit(embedding))
+        return self._joined(batches)
+
+    def embed_labels(self, labels: Sequence[str], templates: Sequence[str] | None = None) -> np.ndarray:
+        """Embed names of things, each as the mean over the sentences that it is put into.
+
+        Args:
+            templates: sentences with a `{}`; the model's own by default.
+        Shapes:
+            returns: (N, E) float32, unit length
+        """
+        return embed_names(self.embed_text, labels, templates or self.card.templates or None)
+
+    def classify(
+        self, image: ImageLike, labels: Sequence[str], templates: Sequence[str] | None = None
+    ) -> np.ndarray:
+        """How likely each label is for a picture, if exactly one of them is right.
+
+        The probabilities compare the labels with each other: with one label the answer is always 1.
+
+        Shapes:
+            returns: (N,) float32, summing to 1, in the order of `labels`
+        """
+        if not labels:
+            raise ConfigError("labels must not be empty")
+        similarity = self.embed_labels(labels, templates) @ self.embed_image([image])[0]
+        return _softmax(similarity * self.scale)
+
+    @property
+    def scale(self) -> float:
+        """What similarities are multiplied by before a softmax: one over the learnt temperature."""
+        return float(self.model.log_scale.exp())  # type: ignore[union-attr, operator]
+
+    def _resize(self, image: ImageLike) -> np.ndarray:
+        if isinstance(image, np.ndarray):
+            image = Image.fromarray(image)
+        if not isinstance(image, Image.Image):
+            image = read_image(image, draft_size=2 * self.recipe.image_size)
+        return self.recipe.resize(image)
+
+    def _joined(self, batches: list[np.ndarray]) -> np.ndarray:
+        if not batches:
+            return np.zeros((0, self.embedding_size), np.float32)
+        return np.concatenate(batches)
+
+
+def _batches(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def _unit(embedding: torch.Tensor) -> np.ndarray:
+    return F.normalize(embedding.float(), dim=-1).cpu().numpy()
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    exponents = np.exp(logits - logits.max())
+    return (exponents / exponents.sum()).astype(np.float32)

@@ -1,0 +1,1 @@
+"""Arrays and text to tensors: tokenizers, pixel recipes, prompts."""

@@ -1,0 +1,76 @@
+"""Convolutions padded as TensorFlow pads them, and the convolution + normalisation pair of the EfficientNets.
+
+Shapes: B batch, C channels, Y rows, X columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+
+class SameConv2d(nn.Conv2d):
+    """A convolution whose output has ceil(input / stride) rows and columns.
+
+    TensorFlow's "SAME" rule: where the padding is odd, the extra row and column go below and to the right.
+    PyTorch's symmetric padding differs from it at stride 2, and weights trained under one rule lose accuracy
+    under the other.
+
+    Shapes:
+        x: (B, C, Y, X)
+        returns: (B, out_channels, ceil(Y / stride), ceil(X / stride))
+    Example:
+        >>> SameConv2d(3, 8, 3, stride=2)(torch.zeros(1, 3, 7, 10)).shape
+        torch.Size([1, 8, 4, 5])
+    """
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        rows = self._padding_of(x.shape[2], 0)
+        columns = self._padding_of(x.shape[3], 1)
+        if rows % 2 == 0 and columns % 2 == 0:  # symmetric: the convolution pads without a copy
+            symmetric = (rows // 2, columns // 2)
+            return F.conv2d(x, self.weight, self.bias, self.stride, symmetric, self.dilation, self.groups)
+        left, top = columns // 2, rows // 2
+        x = F.pad(x, (left, columns - left, top, rows - top))
+        return F.conv2d(x, self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
+
+    def _padding_of(self, size: int, axis: int) -> int:
+        kernel, stride = self.kernel_size[axis], self.stride[axis]
+        return max((-(-size // stride) - 1) * stride + kernel - size, 0)
+
+
+class ConvNorm(nn.Module):
+    """Convolution without bias, batch normalisation, activation.
+
+    Args:
+        activation: makes the activation module; None ends the pair after the normalisation.
+        norm_epsilon, norm_momentum: as in `torch.nn.BatchNorm2d`.
+    Shapes:
+        x: (B, in_channels, Y, X)
+        returns: (B, out_channels, ceil(Y / stride), ceil(X / stride))
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        *,
+        stride: int = 1,
+        groups: int = 1,
+        activation: Callable[[], nn.Module] | None,
+        norm_epsilon: float = 1e-3,
+        norm_momentum: float = 0.01,
+    ) -> None:
+        super().__init__()
+        self.conv = SameConv2d(
+            in_channels, out_channels, kernel_size, stride=stride, groups=groups, bias=False
+        )
+        self.norm = nn.BatchNorm2d(out_channels, eps=norm_epsilon, momentum=norm_momentum)
+        self.activation = activation() if activation else nn.Identity()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.activation(self.norm(self.conv(x)))

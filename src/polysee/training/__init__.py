@@ -1,0 +1,1 @@
+"""One LightningModule for every objective; recipes say what to train, on what, for how long."""

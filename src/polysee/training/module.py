@@ -1,0 +1,109 @@
+"""The one LightningModule: a task gives batches, losses and metrics; this gives it an optimiser and a schedule."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import lightning
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, IterableDataset
+
+from polysee.training.recipe import Optimiser, Recipe
+
+
+class Task(Protocol):
+    """What is trained.
+
+    `batch(step)` depends on the step alone, so that a run that goes on from a checkpoint sees what it would have
+    seen.
+    """
+
+    model: nn.Module
+
+    def batch(self, step: int) -> Any: ...
+
+    def losses(self, batch: Any) -> dict[str, torch.Tensor]: ...
+
+    def validate(self) -> dict[str, float]: ...
+
+
+class Steps(IterableDataset[Any]):
+    """The batches of a task from a step on."""
+
+    def __init__(self, task: Task, first: int, last: int) -> None:
+        self.task, self.first, self.last = task, first, last
+
+    def __iter__(self) -> Iterator[Any]:
+        for step in range(self.first, self.last):
+            yield step, self.task.batch(step)
+
+
+class TrainingModule(lightning.LightningModule):
+    """A task under Lightning. The losses of a step are summed; each is logged by its name."""
+
+    def __init__(self, task: Task, recipe: Recipe) -> None:
+        super().__init__()
+        self.task, self.recipe = task, recipe
+        self.model = task.model
+
+    def on_fit_start(self) -> None:
+        self.model.train()
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        steps = Steps(self.task, self.global_step, self.recipe.steps)
+        return DataLoader(steps, batch_size=None, num_workers=0)
+
+    def training_step(self, numbered: tuple[int, Any], _: int) -> torch.Tensor:
+        step, batch = numbered
+        torch.manual_seed(self.recipe.seed * 1_000_003 + step)  # dropout, too, depends on the step alone
+        losses = self.task.losses(batch)
+        total = torch.stack(list(losses.values())).sum()
+        self.log_dict({name: loss.detach() for name, loss in losses.items()})
+        self.log("loss", total.detach(), prog_bar=True)
+        return total
+
+    def configure_optimizers(self) -> Any:
+        optimiser = self.recipe.optimiser
+        groups = parameter_groups(self.model, optimiser)
+        adam = torch.optim.AdamW(groups, betas=optimiser.betas)
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            adam, lambda step: rate_factor(step, optimiser.warmup_steps, self.recipe.steps)
+        )
+        return {
+            "optimizer": adam,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
+
+
+def rate_factor(step: int, warmup: int, steps: int) -> float:
+    """Linear warm-up from 0 to 1, then half a cosine down to 0.
+
+    Example:
+        >>> [round(rate_factor(step, 2, 10), 2) for step in (0, 1, 2, 6, 10)]
+        [0.5, 1.0, 1.0, 0.5, 0.0]
+    """
+    if step < warmup:
+        return (step + 1) / warmup
+    return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, steps - warmup))))
+
+
+def parameter_groups(model: nn.Module, optimiser: Optimiser) -> list[dict[str, Any]]:
+    """Split parameters by learning rate and by whether they are decayed; a rate of 0 freezes."""
+    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        prefixes = [prefix for prefix in optimiser.rates if name.startswith(prefix)]
+        factor = optimiser.rates[max(prefixes, key=len)] if prefixes else 1.0
+        parameter.requires_grad_(factor > 0)
+        if factor > 0:
+            groups.setdefault((factor, parameter.ndim >= 2), []).append(parameter)
+    return [
+        {
+            "params": parameters,
+            "lr": optimiser.rate * factor,
+            "weight_decay": optimiser.weight_decay if decayed else 0.0,
+        }
+        for (factor, decayed), parameters in groups.items()
+    ]

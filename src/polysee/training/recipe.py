@@ -1,0 +1,131 @@
+"""What is trained and how: a YAML file, checked before anything starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from polysee.errors import ConfigError
+
+
+class Strict(BaseModel):
+    """An unknown key is an error that names it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Optimiser(Strict):
+    """AdamW (Loshchilov and Hutter 2019, https://arxiv.org/abs/1711.05101), linear warm-up, cosine decay to zero.
+
+    Args:
+        rates: learning-rate factors of parts of the model, by the beginning of the parameter's name; 0 freezes.
+        weight_decay: for matrices; vectors (biases, norms, temperatures) are never decayed.
+    """
+
+    rate: float = Field(gt=0)
+    rates: dict[str, Annotated[float, Field(ge=0)]] = {}
+    weight_decay: float = Field(0.05, ge=0)
+    betas: tuple[float, float] = (0.9, 0.98)
+    warmup_steps: int = Field(100, ge=0)
+    clip_norm: float = Field(1.0, gt=0)
+
+
+class Distil(Strict):
+    """A small text tower imitates multilingual-e5-small over bilingual texts.
+
+    Args:
+        layers: which of the teacher's layers the student starts from.
+        relational: weight of the loss on how a batch's texts rank each other.
+    """
+
+    kind: Literal["distil"]
+    vocab_size: int = Field(10000, ge=300)
+    layers: tuple[int, ...] = (0, 5, 10)
+    context_length: int = Field(64, ge=8)
+    relational: float = Field(1.0, ge=0)
+    validation_texts: int = Field(2000, ge=1)
+
+
+class Align(Strict):
+    """Both towers into one space, over captions and names in both languages.
+
+    Args:
+        start: a model folder whose weights training begins from.
+        cut: blocks of the image tower that stay as they are; what they give is computed once and kept.
+        versions: augmented versions kept of every captioned picture, beside the picture as it is.
+        smoothing: ALIGN's label smoothing.
+        translation: weight of the loss that draws both languages' captions together.
+        names: weight of the distillation from the ImageNet classifier over the names of its classes.
+        teacher: weight of the distillation from multilingual-e5-small on texts without pictures.
+    """
+
+    kind: Literal["align"]
+    start: Path
+    image_size: int = Field(192, ge=32)
+    cut: int = Field(ge=0)
+    versions: int = Field(2, ge=0)
+    tiny_pictures: int = Field(10000, ge=0)
+    smoothing: float = Field(0.0, ge=0, lt=1)
+    translation: float = Field(0.2, ge=0)
+    names: float = Field(0.5, ge=0)
+    teacher: float = Field(0.5, ge=0)
+
+
+class FromNothing(Strict):
+    """CLIP or ALIGN trained from fresh weights on made pictures: to see it happen.
+
+    Args:
+        shuffled: the share of captions that are given to another picture, as in ALIGN's study of noise.
+    """
+
+    kind: Literal["from-nothing"]
+    model: Literal["clip", "align"]
+    image_size: int = Field(64, ge=32)
+    vocab_size: int = Field(2000, ge=300)
+    shuffled: float = Field(0.0, ge=0, le=1)
+    smoothing: float = Field(0.0, ge=0, lt=1)
+
+
+class Recipe(Strict):
+    """One training run.
+
+    Args:
+        steps: optimiser steps.
+        validate_every, checkpoint_every: in steps.
+        ema_decay: of the exponential moving average of the weights, which is what is validated and saved; 0 for none.
+    """
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    seed: int = 0
+    steps: int = Field(ge=1)
+    batch_size: int = Field(ge=2)
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    validate_every: int = Field(500, ge=1)
+    checkpoint_every: int = Field(500, ge=1)
+    ema_decay: float = Field(0.0, ge=0, lt=1)
+    optimiser: Optimiser
+    task: Annotated[Distil | Align | FromNothing, Field(discriminator="kind")]
+
+
+def read_recipe(path: str | Path) -> Recipe:
+    """Read and check a recipe.
+
+    Raises:
+        ConfigError: the file is absent, no YAML, or a key is unknown, missing or of a wrong value; each is named.
+    """
+    try:
+        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not YAML: {error}") from error
+    try:
+        return Recipe.model_validate(values)
+    except ValidationError as error:
+        faults = "; ".join(
+            f"{'.'.join(map(str, e['loc'])) or 'recipe'}: {e['msg']}" for e in error.errors()
+        )
+        raise ConfigError(f"{path}: {faults}") from error
