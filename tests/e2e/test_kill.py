@@ -26,11 +26,13 @@ shared = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(shared)
 
 from polysee.library import indexing
+from polysee.library.database import import_lancedb
 from polysee.library.library import Library
 
 indexing.BATCH_SIZE = 4
 indexing.WRITE_SECONDS = 0.0
 library = Library(sys.argv[2], model=shared.ColourEmbedder())
+import_lancedb()
 print("ready", flush=True)
 sys.stdin.readline()
 library.index(sys.argv[3:], prune=True)

@@ -25,14 +25,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import lancedb
 import numpy as np
 import pyarrow as pa
-from lancedb.table import Table
 
 from polysee.errors import LibraryError
+from polysee.library.database import import_lancedb
+
+if TYPE_CHECKING:
+    from lancedb.table import Table
 
 FORMAT = 1
 MAX_FRAGMENTS = 16
@@ -89,7 +91,7 @@ class Catalogue:
         self.settings = self._read_settings()
         with _explained(folder):
             # interval 0: a server sees at once what an index run in another process adds
-            self._db = lancedb.connect(str(folder), read_consistency_interval=timedelta(0))
+            self._db = import_lancedb().connect(str(folder), read_consistency_interval=timedelta(0))
 
     # -- reading ------------------------------------------------------------------------------
 
