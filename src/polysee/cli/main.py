@@ -104,7 +104,8 @@ def _usage(error: typer.TyperException) -> str:
     if context is not None:
         path = context.command_path
         hint = t(f"See {path} --help.", f"请看 {path} --help。")
-    return f"{error.format_message()} {hint}"
+    message = error.format_message().replace("Value error, ", "")  # pydantic's prefix
+    return f"{message} {hint}"
 
 
 def _refuse(arguments: Sequence[str], message: str) -> int:
