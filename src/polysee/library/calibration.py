@@ -1,0 +1,244 @@
+"""From similarities to the probability that a picture is what was asked for.
+
+A cosine of 0.24 says little: some queries score high on everything, some pictures score high for
+every query, and "saxophone" scores well on any musical instrument. Evidence that means the same for
+every query comes from a background that ships beside the model:
+
+- how far the score stands above the query's scores on unrelated pictures;
+- how far it stands above the picture's scores on its most likely texts, out of a bank of unrelated
+  ones (names for names, sentences for sentences, each in the query's language);
+- how many of those texts the picture fits better than the query, synonyms left aside.
+
+A small logistic regression, one each for names, sentences and pictures as queries, turns the
+evidence into a probability. `recipes/calibrate.py` fits it; `docs/relevance.md` measures it.
+None of it depends on the library: a picture's relevance stays what it is when others come.
+
+Shapes: N vectors of a library, K of them judged, E projection, C texts of a bank, P background
+pictures, V pieces of evidence.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from polysee.errors import CheckpointError
+from polysee.inputs.prompts import is_chinese, is_name
+
+SETTINGS, BACKGROUND = "calibration.json", "calibration.safetensors"
+EVIDENCE = ("above_pictures", "above_texts", "rivals", "score")
+LIKELY_TEXTS = 50
+INT8 = 254  # no component of a unit vector in hundreds of dimensions comes near one half
+JUDGED = 512
+"""How many pictures with the best scores are judged; what lies below is not relevant."""
+
+
+@dataclass(frozen=True)
+class Sought:
+    """One thing that a search looks for, or keeps out.
+
+    Args:
+        vector: (E,), unit length.
+        text: the words it stands for; None for a picture.
+    """
+
+    vector: np.ndarray
+    text: str | None = None
+
+    @property
+    def kind(self) -> str:
+        """Which regression judges it: "picture", "name" or "sentence"."""
+        if self.text is None:
+            return "picture"
+        return "name" if is_name(self.text) else "sentence"
+
+    @property
+    def bank(self) -> str:
+        """The background vectors that it competes with."""
+        if self.text is None:
+            return "pictures"
+        return f"{self.kind}s_{'zh' if is_chinese(self.text) else 'en'}"
+
+
+@dataclass(frozen=True)
+class Judge:
+    """A logistic regression over the evidence.
+
+    Args:
+        weights: (V,), in the order of `EVIDENCE`.
+        bias: added to the weighted sum.
+        same: texts at least this similar to the query mean the same and are no rivals.
+        cut: what is below this probability is not shown.
+    """
+
+    weights: tuple[float, ...]
+    bias: float
+    same: float
+    cut: float = 0.5
+
+    def probability(self, evidence: np.ndarray) -> np.ndarray:
+        """(K, V) -> (K,)"""
+        logits = evidence @ np.asarray(self.weights, np.float32) + np.float32(self.bias)
+        return 1 / (1 + np.exp(-np.clip(logits, -30, 30)))
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What turns one model's scores into relevance.
+
+    Args:
+        judges: by kind of query.
+        background: unit vectors: `pictures` (P, E); texts `names_en`, `names_zh`, `sentences_en`,
+            `sentences_zh` (C, E).
+        absent: a picture where an excluded thing is at least this probable is left out.
+        caution: how strongly an excluded thing's probability below `absent` counts against a
+            picture: relevance falls with (1 - probability) ** caution.
+        model: the hash of the model that it was fitted to.
+    """
+
+    judges: dict[str, Judge]
+    background: dict[str, np.ndarray] = field(repr=False)
+    absent: float = 0.5
+    caution: float = 1.0
+    model: str = ""
+
+    def relevance(
+        self, vectors: np.ndarray, sought: Sought, *, rows: np.ndarray | None = None
+    ) -> np.ndarray:
+        """How probable it is that each picture is what was sought.
+
+        Args:
+            rows: which pictures may matter. All may by default, but no more than `JUDGED` of them
+                are judged, those with the best scores; all others are called 0.
+        Shapes:
+            vectors: (N, E), unit length
+            returns: (N,) float32, 0-1
+        """
+        scores = vectors @ sought.vector
+        if not self.judges:
+            return _unfitted(scores)
+        rows = np.arange(len(scores)) if rows is None else rows
+        if len(rows) > JUDGED:
+            rows = rows[np.argpartition(-scores[rows], JUDGED)[:JUDGED]]
+        relevance = np.zeros(len(scores), np.float32)
+        relevance[rows] = self._judge(vectors, scores, rows, sought)
+        return relevance
+
+    def presence(self, vectors: np.ndarray, sought: Sought, rows: np.ndarray) -> np.ndarray:
+        """How probable it is that each picture shows something that is excluded.
+
+        Judged from the best score down, until `JUDGED` pictures in a row do not show it; so of ten
+        thousand pictures with a dog, "no dogs" leaves none out of sight of the judge.
+
+        Args:
+            rows: the pictures that are asked about; all others get 0.
+        Shapes:
+            vectors: (N, E), unit length
+            returns: (N,) float32, 0-1
+        """
+        scores = vectors @ sought.vector
+        if not self.judges:
+            return _unfitted(scores)
+        present = np.zeros(len(scores), np.float32)
+        rows = rows[np.argsort(-scores[rows])]
+        for start in range(0, len(rows), JUDGED):
+            block = rows[start : start + JUDGED]
+            present[block] = self._judge(vectors, scores, block, sought)
+            if present[block].max() < self.absent:
+                break
+        return present
+
+    def cut(self, sought: Sought) -> float:
+        """The relevance below which nothing is shown."""
+        return self.judges[sought.kind].cut if self.judges else 0.5
+
+    def evidence(self, vectors: np.ndarray, scores: np.ndarray, sought: Sought) -> np.ndarray:
+        """The regression's input.
+
+        Shapes:
+            vectors: (K, E)
+            scores: (K,)
+            returns: (K, V)
+        """
+        pictures, bank = self.background["pictures"], self.background[sought.bank]
+        mine = pictures @ sought.vector  # (P,)
+        theirs = vectors @ bank.T  # (K, C)
+        rivals = bank @ sought.vector < self.judges[sought.kind].same  # (C,)
+        likely = -np.partition(-theirs, LIKELY_TEXTS, axis=1)[:, :LIKELY_TEXTS]
+        return np.stack(
+            [
+                (scores - mine.mean()) / mine.std(),
+                (scores - likely.mean(axis=1)) / theirs.std(axis=1),
+                -np.log1p((theirs[:, rivals] > scores[:, None]).sum(axis=1)),
+                scores,
+            ],
+            axis=1,
+        ).astype(np.float32)
+
+    def _judge(
+        self, vectors: np.ndarray, scores: np.ndarray, rows: np.ndarray, sought: Sought
+    ) -> np.ndarray:
+        evidence = self.evidence(vectors[rows], scores[rows], sought)
+        return self.judges[sought.kind].probability(evidence).astype(np.float32)
+
+    def save(self, folder: Path) -> None:
+        """Write `calibration.json` and `calibration.safetensors` beside the model."""
+        settings = {
+            "model": self.model,
+            "absent": self.absent,
+            "caution": self.caution,
+            "evidence": EVIDENCE,
+            "judges": {kind: vars(judge) for kind, judge in self.judges.items()},
+        }
+        text = json.dumps(settings, indent=2, ensure_ascii=False)
+        (folder / SETTINGS).write_text(text + "\n", encoding="utf-8")
+        save_file(
+            {key: np.round(value * INT8).astype(np.int8) for key, value in self.background.items()},
+            folder / BACKGROUND,
+        )
+
+
+def load_calibration(folder: Path) -> Calibration:
+    """Read a model's calibration; one that only knows scores, for a model that has none.
+
+    Raises:
+        CheckpointError: a file is damaged, or made for other evidence than this version reads.
+    """
+    path = folder / SETTINGS
+    if not path.exists():
+        return Calibration({}, {})
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))
+        background = load_file(folder / BACKGROUND)
+        if tuple(settings["evidence"]) != EVIDENCE:
+            raise CheckpointError(f"{path} is of another version: run recipes/calibrate.py")
+        return Calibration(
+            {
+                kind: Judge(tuple(one["weights"]), one["bias"], one["same"], one["cut"])
+                for kind, one in settings["judges"].items()
+            },
+            {key: unit(value.astype(np.float32)) for key, value in background.items()},
+            absent=settings["absent"],
+            caution=settings["caution"],
+            model=settings["model"],
+        )
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{path} is damaged: {error}") from error
+
+
+def _unfitted(scores: np.ndarray) -> np.ndarray:
+    """A guess where nothing was fitted: standing three deviations above the rest makes it even."""
+    if len(scores) < 2:
+        return np.ones(len(scores), np.float32)
+    deviations = (scores - scores.mean()) / max(float(scores.std()), 1e-6)
+    return (1 / (1 + np.exp(-2 * (deviations - 3)))).astype(np.float32)
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """Vectors of length one, as int8 rounding leaves them nearly."""
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)

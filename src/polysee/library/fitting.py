@@ -1,0 +1,82 @@
+"""Fitting a calibration: logistic regression by Newton's method, the choice of a cut, reliability.
+
+Shapes: M examples, V pieces of evidence, B bins.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+PENALTY = 1e-3
+STEPS = 50
+
+
+def fit_logistic(
+    evidence: np.ndarray, truth: np.ndarray, importance: np.ndarray | None = None
+) -> tuple[np.ndarray, float]:
+    """Weights and bias that make the truth most likely, with a light penalty on large weights.
+
+    Args:
+        importance: how many examples each stands for.
+    Shapes:
+        evidence: (M, V)
+        truth: (M,), 0-1
+        importance: (M,)
+        returns: (V,) and a number
+    Example:
+        >>> evidence = np.array([[0.0], [0.0], [1.0], [1.0]])
+        >>> weights, bias = fit_logistic(evidence, np.array([0, 1, 1, 1]))
+        >>> bool(weights[0] > 0)
+        True
+    """
+    mean, deviation = evidence.mean(axis=0), np.maximum(evidence.std(axis=0), 1e-9)
+    inputs = np.column_stack([(evidence - mean) / deviation, np.ones(len(evidence))])  # (M, V+1)
+    weight = np.ones(len(truth)) if importance is None else importance
+    weight = weight / weight.sum()
+    penalty = np.diag([PENALTY] * evidence.shape[1] + [0.0])
+    solution = np.zeros(inputs.shape[1])
+    for _ in range(STEPS):
+        probability = 1 / (1 + np.exp(-np.clip(inputs @ solution, -30, 30)))
+        gradient = inputs.T @ (weight * (probability - truth)) + penalty @ solution
+        curvature = (inputs * (weight * probability * (1 - probability))[:, None]).T @ inputs
+        step = np.linalg.solve(curvature + penalty + 1e-9 * np.eye(len(solution)), gradient)
+        solution -= np.clip(step, -2, 2)
+        if np.abs(step).max() < 1e-7:
+            break
+    weights = solution[:-1] / deviation
+    return weights, float(solution[-1] - weights @ mean)
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """How often pictures of a given relevance are right.
+
+    Args:
+        said: (B,), the mean relevance in each bin.
+        found: (B,), the share that is right.
+        count: (B,), examples.
+        error: the mean gap between both, over all examples (ECE).
+    """
+
+    said: np.ndarray
+    found: np.ndarray
+    count: np.ndarray
+    error: float
+
+
+def reliability(probability: np.ndarray, truth: np.ndarray, *, bins: int = 10) -> Reliability:
+    """Compare probabilities with what turned out true, in bins of equal width; none is empty.
+
+    Example:
+        >>> round(reliability(np.array([0.9, 0.9, 0.1]), np.array([1, 1, 0])).error, 3)
+        0.1
+    """
+    place = np.minimum((probability * bins).astype(int), bins - 1)
+    count = np.bincount(place, minlength=bins)
+    used = count > 0
+    said = np.bincount(place, weights=probability, minlength=bins)[used] / count[used]
+    found = np.bincount(place, weights=truth, minlength=bins)[used] / count[used]
+    error = float((count[used] * np.abs(said - found)).sum() / count.sum())
+    return Reliability(said, found, count[used], error)

@@ -1,0 +1,97 @@
+"""Which pictures a search shows, and in which order: relevance, exclusion, the cut.
+
+`Library.search` and the benchmarks both go through `rank`: what is measured is what people get.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from polysee.inputs.prompts import is_name
+from polysee.library.calibration import Calibration, Sought
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """What a search makes of every picture.
+
+    Shapes:
+        score: (N,), similarity to what is wanted; 0 where nothing is
+        relevance: (N,), the probability that it is wanted and shows nothing excluded
+        shown: (N,) bool, whether it passes the cut
+    """
+
+    score: np.ndarray
+    relevance: np.ndarray
+    shown: np.ndarray
+
+    def best(
+        self, top: int, *, allowed: np.ndarray | None = None, everything: bool = False
+    ) -> np.ndarray:
+        """The rows of the best pictures, by relevance, then by score.
+
+        Args:
+            allowed: (N,) bool, a further choice, such as a folder's.
+            everything: also what does not pass the cut.
+        """
+        keep = np.ones(len(self.score), bool) if everything else self.shown
+        rows = np.flatnonzero(keep if allowed is None else keep & allowed)
+        return rows[np.lexsort((-self.score[rows], -self.relevance[rows]))[:top]]
+
+
+class TextEmbedder(Protocol):
+    """What is asked of a model here; `polysee.inference.Embedder` is one."""
+
+    def embed_text(self, texts: Sequence[str], /) -> np.ndarray: ...
+
+    def embed_labels(self, labels: Sequence[str], /) -> np.ndarray: ...
+
+
+def seek(embedder: TextEmbedder, texts: Sequence[str]) -> list[Sought]:
+    """Give words their vectors: names in the model's templates, sentences as they stand."""
+    found: dict[str, Sought] = {}
+    for names, embed in ((True, embedder.embed_labels), (False, embedder.embed_text)):
+        group = [text for text in dict.fromkeys(texts) if is_name(text) is names]
+        if group:
+            vectors = embed(group)
+            found |= {
+                text: Sought(vector, text) for text, vector in zip(group, vectors, strict=True)
+            }
+    return [found[text] for text in texts]
+
+
+def rank(
+    calibration: Calibration,
+    vectors: np.ndarray,
+    wanted: Sequence[tuple[float, Sought]],
+    excluded: Sequence[Sought] = (),
+) -> Ranking:
+    """Judge a library's pictures.
+
+    Args:
+        wanted: what is looked for, each with its weight; empty for anything that is not excluded.
+        excluded: what must not be seen.
+    Shapes:
+        vectors: (N, E), unit length
+    """
+    score, relevance, cut = (
+        np.zeros(len(vectors), np.float32),
+        np.ones(len(vectors), np.float32),
+        0.0,
+    )
+    total = sum(weight for weight, _ in wanted)
+    for weight, sought in wanted:
+        share = weight / total
+        score += share * (vectors @ sought.vector)
+        relevance *= calibration.relevance(vectors, sought) ** share  # it has to fit them all
+        cut += share * calibration.cut(sought)
+    shown = relevance >= cut
+    for sought in excluded:
+        present = calibration.presence(vectors, sought, np.flatnonzero(shown))
+        shown &= present < calibration.absent
+        relevance = relevance * (1 - present) ** calibration.caution
+    return Ranking(score, relevance, shown)
