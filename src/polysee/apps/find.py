@@ -62,7 +62,7 @@ class ClassifyReport:
 def index_pictures(
     paths: Sequence[Path],
     *,
-    library: Path | None = None,
+    library: Path | Library | None = None,
     model: str | None = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
@@ -72,7 +72,7 @@ def index_pictures(
     """Read folders and pictures into a library; what has not changed is skipped.
 
     Args:
-        library: the database's folder; the platform's own if None.
+        library: its folder, the platform's own if None; or one that is open, with its model.
         model: the library's own if None.
         prune: forget files below `paths` that are gone.
     """
@@ -92,7 +92,7 @@ def search_pictures(
     everything: bool = False,
     text_weight: float = 1.0,
     image_weight: float = 1.0,
-    library: Path | None = None,
+    library: Path | Library | None = None,
     model: str | None = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
@@ -122,7 +122,11 @@ def search_pictures(
     )
 
 
-def _open(library: Path | None, model: str | None, device: Device, dtype: Dtype) -> Library:
+def _open(
+    library: Path | Library | None, model: str | None, device: Device, dtype: Dtype
+) -> Library:
+    if isinstance(library, Library):
+        return library
     return Library(library, model=model, device=device, dtype=dtype)
 
 
