@@ -73,7 +73,7 @@ class DistilTask:
 
     def __init__(self, recipe: Recipe, task: Distil) -> None:
         self.recipe, self.task = recipe, task
-        texts = bilingual_texts(recipe.seed)
+        texts = bilingual_texts(recipe.seed)[: task.texts]
         self.backend = train_bpe(texts[task.validation_texts :], task.vocab_size)
         self.tokenizer = Tokenizer(self.backend, task.context_length)
         taught = TaughtTexts(texts, self.tokenizer, recipe.seed)

@@ -37,12 +37,14 @@ class Distil(Strict):
     """A small text tower imitates multilingual-e5-small over bilingual texts.
 
     Args:
+        texts: how many texts, of all there are in a random order.
         layers: which of the teacher's layers the student starts from.
         relational: weight of the loss on how a batch's texts rank each other.
     """
 
     kind: Literal["distil"]
     vocab_size: int = Field(10000, ge=300)
+    texts: int = Field(57344, ge=1)
     layers: tuple[int, ...] = (0, 5, 10)
     context_length: int = Field(64, ge=8)
     relational: float = Field(1.0, ge=0)
@@ -53,17 +55,22 @@ class Align(Strict):
     """Both towers into one space, over captions and names in both languages.
 
     Args:
-        start: a model folder whose weights training begins from.
+        start: the run, or the model folder, whose weights training begins from.
         cut: blocks of the image tower that stay as they are; what they give is computed once and kept.
         versions: augmented versions kept of every captioned picture, beside the picture as it is.
         smoothing: ALIGN's label smoothing.
         translation: weight of the loss that draws both languages' captions together.
         names: weight of the distillation from the ImageNet classifier over the names of its classes.
+        prototypes: weight of the contrastive loss between ImageNet's class prototypes and the classes' names.
+        keep: weight of the loss that keeps the ImageNet classifier's answers what they were, so that the prototypes
+            still lie where pictures of their class would.
         teacher: weight of the distillation from multilingual-e5-small on texts without pictures.
+        texts: how many of these texts.
+        fit_projection: start the projections by least squares rather than where `start` has them.
     """
 
     kind: Literal["align"]
-    start: Path
+    start: str
     image_size: int = Field(192, ge=32)
     cut: int = Field(ge=0)
     versions: int = Field(2, ge=0)
@@ -71,7 +78,11 @@ class Align(Strict):
     smoothing: float = Field(0.0, ge=0, lt=1)
     translation: float = Field(0.2, ge=0)
     names: float = Field(0.5, ge=0)
+    prototypes: float = Field(0.5, ge=0)
+    keep: float = Field(0.0, ge=0)
+    fit_projection: bool = False
     teacher: float = Field(0.5, ge=0)
+    texts: int = Field(57344, ge=1)
 
 
 class FromNothing(Strict):
