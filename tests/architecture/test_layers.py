@@ -34,10 +34,8 @@ def test_imports_go_one_way():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("file", SOURCES, ids=name)
+@pytest.mark.parametrize("file", [file for file in SOURCES if "cli" not in file.parts], ids=name)
 def test_only_the_command_line_prints_or_exits(file):
-    if "cli" in file.relative_to(ROOT / "src" / "polysee").parts[:1]:
-        pytest.skip("the command line itself")
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Call):
             called = ast.unparse(node.func)

@@ -41,6 +41,15 @@ def t(english: str, chinese: str) -> str:
     return chinese if _chosen == "zh" else english
 
 
+def localised(message: str) -> str:
+    """A message from the layers below, which speak English, in the user's language."""
+    if _chosen == "en":
+        return message
+    from polysee.cli.chinese import in_chinese
+
+    return in_chinese(message)
+
+
 def _asked_for(arguments: Sequence[str]) -> str | None:
     for position, argument in enumerate(arguments):
         if argument == "--":

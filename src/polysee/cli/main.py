@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from polysee.cli.language import choose_language, t
+from polysee.cli.language import choose_language, localised, t
 from polysee.cli.output import WRONG_REQUEST, note, print_json
 from polysee.errors import PolyseeError
 
@@ -37,7 +37,7 @@ def run(arguments: Sequence[str]) -> int:
     except PolyseeError as error:
         if "--debug" in arguments:
             raise
-        return _refuse(arguments, str(error))
+        return _refuse(arguments, localised(str(error)))
     except (KeyboardInterrupt, typer.Abort):
         note(t("Stopped.", "已停止。"))
         return INTERRUPTED
@@ -105,7 +105,7 @@ def _usage(error: typer.TyperException) -> str:
         path = context.command_path
         hint = t(f"See {path} --help.", f"请看 {path} --help。")
     message = error.format_message().replace("Value error, ", "")  # pydantic's prefix
-    return f"{message} {hint}"
+    return f"{localised(message)} {hint}"
 
 
 def _refuse(arguments: Sequence[str], message: str) -> int:

@@ -10,7 +10,7 @@ from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from polysee.cli.language import t
+from polysee.cli.language import localised, t
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -64,7 +64,7 @@ def name_failures(failed: Sequence[Any], heading: str, *, most: int = 20) -> Non
         return
     note(heading)
     for item in failed[:most]:
-        note(f"  {item.path}: {item.reason}")
+        note(f"  {item.path}: {localised(item.reason)}")
     if len(failed) > most:
         rest = len(failed) - most
         note(t(f"  … and {rest} more (see --json)", f"  ……还有 {rest} 个（见 --json）"))

@@ -1,0 +1,139 @@
+"""Chinese for the errors and reasons that a person meets; the layers below speak English.
+
+Each row is a message with `{}` for what varies, and its Chinese with `{0}`, `{1}`, ... for the same.
+What has no row is shown as it is: an English reason is better than none.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+# What Typer and the system say.
+USAGE = (
+    ("No such option: {} (Possible options: {})", "没有选项 {0}（可用的有：{1}）"),
+    ("No such option: {} Did you mean {}?", "没有选项 {0}。是不是 {1}？"),
+    ("No such option: {}", "没有选项 {0}。"),
+    ("No such command {}. Did you mean {}?", "没有命令 {0}。是不是 {1}？"),
+    ("No such command {}.", "没有命令 {0}。"),
+    ("Missing command.", "缺少命令。"),
+    ("Missing argument {}.", "缺少参数 {0}。"),
+    ("Missing option {}.", "缺少选项 {0}。"),
+    ("Option {} requires an argument.", "选项 {0} 需要一个值。"),
+    ("Got unexpected extra argument{} ({})", "多余的参数：{1}"),
+    ("Invalid value for {}: {} is not one of {}.", "{0} 的值 {1} 无效，可用的有：{2}。"),
+    ("Invalid value for {}: {}", "{0} 的值无效：{1}"),
+    ("is a directory", "是文件夹，不是文件"),
+    ("input/output error", "读写错误"),
+    ("no space left on device", "磁盘已满"),
+)
+
+# What the layers below say.
+MESSAGES = (
+    # libraries and queries
+    (
+        "there is no library at {} yet: run `polysee index` first",
+        "{0} 还没有图库：请先运行 `polysee index`",
+    ),
+    (
+        "nothing is indexed in {} yet: run `polysee index` first",
+        "{0} 里还没有读入图片：请先运行 `polysee index`",
+    ),
+    (
+        "nothing is indexed in {} yet: run `polysee index`",
+        "{0} 里还没有读入图片：请先运行 `polysee index`",
+    ),
+    (
+        "the library {} was indexed with other weights of {}: run `polysee index` again",
+        "图库 {0} 是用 {1} 的另一版权重建立的：请重新运行 `polysee index`",
+    ),
+    (
+        "the library {} was indexed with {}, not with {}: "
+        "search without --model, or index with it first",
+        "图库 {0} 是用 {1} 建立的，不是 {2}：请去掉 --model，或先用它建立索引",
+    ),
+    (
+        "the library {} is being written by another process; "
+        "wait until that one is done, or stop it",
+        "另一个进程正在写图库 {0}：请等它结束，或先停止它",
+    ),
+    ("the library {} cannot be made: {}", "无法建立图库 {0}：{1}"),
+    ("the library {} cannot be written: {}", "无法写入图库 {0}：{1}"),
+    ("the library {} is damaged: {}", "图库 {0} 已损坏：{1}"),
+    ("{} is not a readable library: {}", "{0} 不是可以读取的图库：{1}"),
+    (
+        "the library {} was made by a newer Polysee; update",
+        "图库 {0} 由更新版本的 Polysee 建立：请升级",
+    ),
+    ("nothing was asked for: give words, a picture, or both", "没有说要找什么：请给出文字或图片"),
+    ("weights are not negative, and not both zero", "分量不能是负数，也不能都是 0"),
+    (
+        "{} is no date; write it as 2023, 2023-10 or 2023-10-05",
+        "{0} 不是日期；请写成 2023、2023-10 或 2023-10-05",
+    ),
+    ("at least two different labels are needed to choose among", "至少需要两个不同的名称"),
+    ("the template {} has no {} where the name goes", "模板 {0} 中没有代表名称的 {1}"),
+    # models
+    (
+        "{}: no such model; give a folder, or one of the bundled: {}",
+        "没有模型 {0}；请给出模型文件夹，或者内置的：{1}",
+    ),
+    ("{}: no {}; is it a model folder?", "{0} 中没有 {1}，它是模型文件夹吗？"),
+    ("{}: no model.safetensors", "{0} 中没有 model.safetensors"),
+    ("{}: not a model of pictures and text", "{0} 不是图文模型"),
+    ("{} has no tokenizer.json: it cannot read text", "{0} 没有 tokenizer.json，不能读文字"),
+    # data
+    ("{}: there is no such file", "没有文件 {0}"),
+    ("{}: this is not a parquet file", "{0} 不是 parquet 文件"),
+    ("{}: there is no column {}; it holds {}", "{0} 中没有 {1} 列；它有：{2}"),
+    ("{}: the file holds no rows", "{0} 中没有数据"),
+    ("{}: none of its {} pictures can be read", "{0} 中的 {1} 张图片都无法读取"),
+    ("the row holds no picture", "这一行没有图片"),
+    # files
+    ("not a picture of a known format", "不是已知格式的图片"),
+    ("an empty file", "空文件"),
+    ("a {} file that is cut short", "{0} 文件不完整"),
+    ("a damaged or cut short {} file", "{0} 文件已损坏或不完整"),
+    ("a damaged {} file ({})", "{0} 文件已损坏（{1}）"),
+    ("too large: {} x {} pixels", "太大：{0} x {1} 像素"),
+    ("too large for this machine's memory", "太大，内存不够"),
+    ("cannot be converted ({})", "无法转换（{0}）"),
+    ("it changed while it was read", "读取时文件发生了变化"),
+    ("a link to something that is not there", "链接指向的文件不存在"),
+    ("a link in a circle: it leads to a folder above itself", "循环链接：指向了上层文件夹"),
+    ("a link in a circle", "循环链接"),
+    ("no such file or folder", "没有这个文件或文件夹"),
+    ("permission denied", "没有权限"),
+    ("larger than {} MiB", "超过 {0} MiB"),
+    ("a named pipe, not a file", "是管道，不是文件"),
+    ("a socket, not a file", "是套接字，不是文件"),
+    ("a device, not a file", "是设备，不是文件"),
+    ("a folder, not a file", "是文件夹，不是文件"),
+    ("not a regular file", "不是普通文件"),
+)
+
+
+def in_chinese(message: str) -> str:
+    """The Chinese of a message, or the message itself.
+
+    Example:
+        >>> in_chinese("a JPEG file that is cut short")
+        'JPEG 文件不完整'
+        >>> in_chinese("cat.jpg: an empty file")
+        'cat.jpg: 空文件'
+    """
+    for pattern, chinese in _compiled():
+        found = pattern.fullmatch(message)
+        if found:
+            return chinese.format(*(group or "" for group in found.groups()))
+    # A MediaError that stands alone names its file first.
+    file, separator, reason = message.partition(": ")
+    return f"{file}: {in_chinese(reason)}" if separator else message
+
+
+@cache
+def _compiled() -> tuple[tuple[re.Pattern[str], str], ...]:
+    return tuple(
+        (re.compile("(.*?)".join(map(re.escape, english.split("{}"))), re.DOTALL), chinese)
+        for english, chinese in (*USAGE, *MESSAGES)
+    )
