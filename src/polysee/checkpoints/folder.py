@@ -21,7 +21,12 @@ from polysee.checkpoints.registry import build, config_to_dict
 from polysee.errors import CheckpointError
 from polysee.inputs.pixels import PixelRecipe
 
-CONFIG, WEIGHTS, TOKENIZER, CARD = "config.json", "model.safetensors", "tokenizer.json", "polysee.json"
+CONFIG, WEIGHTS, TOKENIZER, CARD = (
+    "config.json",
+    "model.safetensors",
+    "tokenizer.json",
+    "polysee.json",
+)
 
 
 @dataclass(frozen=True)
@@ -79,7 +84,9 @@ def load_weights(model: nn.Module, path: Path) -> None:
         raise CheckpointError(f"{path.parent}: no {WEIGHTS}") from error
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path}: not a readable safetensors file: {error}") from error
-    expected = {k: v for k, v in model.state_dict().items() if not k.endswith("num_batches_tracked")}
+    expected = {
+        k: v for k, v in model.state_dict().items() if not k.endswith("num_batches_tracked")
+    }
     for kind, names in (
         ("missing", expected.keys() - state.keys()),
         ("left over", state.keys() - expected.keys()),
@@ -88,7 +95,9 @@ def load_weights(model: nn.Module, path: Path) -> None:
             raise CheckpointError(f"{path}: tensors {kind}: {', '.join(sorted(names)[:5])}")
     for name, tensor in state.items():
         if tensor.shape != expected[name].shape:
-            shapes = f"{tuple(tensor.shape)} in the file, {tuple(expected[name].shape)} in the model"
+            shapes = (
+                f"{tuple(tensor.shape)} in the file, {tuple(expected[name].shape)} in the model"
+            )
             raise CheckpointError(f"{path}: {name} is misshapen: {shapes}")
     model.load_state_dict({k: v.to(expected[k].dtype) for k, v in state.items()}, strict=False)
 
@@ -105,7 +114,9 @@ def folder_hash(folder: Path) -> str:
 def _read_card(path: Path) -> Card:
     values = _read_json(path)
     try:
-        pixels = {k: tuple(v) if isinstance(v, list) else v for k, v in values.pop("pixels").items()}
+        pixels = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in values.pop("pixels").items()
+        }
         templates = tuple(values.pop("templates", ()))
         return Card(pixels=PixelRecipe(**pixels), templates=templates, **values)
     except (KeyError, TypeError) as error:
@@ -126,4 +137,3 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 def _write_json(path: Path, values: dict[str, Any]) -> None:
     path.write_text(json.dumps(values, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-

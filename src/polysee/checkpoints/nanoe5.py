@@ -9,6 +9,7 @@ Matrices are blocks of 32 weights: one float16 scale, then 16 bytes, low nibbles
 
 from __future__ import annotations
 
+import itertools
 import struct
 from pathlib import Path
 
@@ -83,7 +84,7 @@ def _read_tokenizer(data: bytes, offset: int) -> tuple[Tokenizer, int]:
     offset += blob_size
     (map_size,) = struct.unpack_from("<I", data, offset + 4)
     offset += 8 + map_size
-    pieces = [blob[a:b].decode("utf-8") for a, b in zip(offsets[:-1], offsets[1:], strict=True)]
+    pieces = [blob[a:b].decode("utf-8") for a, b in itertools.pairwise(offsets)]
     tokenizer = Tokenizer(
         models.Unigram(list(zip(pieces, scores.tolist(), strict=True)), unk_id=unknown)
     )
@@ -114,7 +115,9 @@ def _read_tensors(
         key = _our_key(name)
         shape = expected[key].shape
         size = shape.numel()
-        values = _dequantise(data, start, size) if quantised else np.frombuffer(data, "<f4", size, start)
+        values = (
+            _dequantise(data, start, size) if quantised else np.frombuffer(data, "<f4", size, start)
+        )
         state[key] = torch.from_numpy(values.copy()).view(shape)
     return state
 

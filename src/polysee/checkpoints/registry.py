@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import types
 import typing
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -60,7 +59,7 @@ def config_to_dict(config: Any) -> dict[str, Any]:
     """A config as the JSON object that `build` reads."""
     for name, family in FAMILIES.items():
         if type(config) is family.config:
-            return {FAMILY: name, **dataclasses.asdict(config)}
+            return {FAMILY: name, **dataclasses.asdict(typing.cast(Any, config))}
     raise CheckpointError(f"not a registered config: {type(config).__name__}")
 
 
@@ -76,8 +75,14 @@ def _make(cls: type, values: dict[str, Any]) -> Any:
             value = _make(typing.cast(type, hint), value)
         elif isinstance(value, list):
             value = tuple(value)
-        elif not isinstance(hint, types.UnionType) and hint in (int, float, bool, str):
-            if not isinstance(value, hint) and not (hint is float and isinstance(value, int)):
-                raise TypeError(f"{name} must be {hint.__name__}, not {value!r}")
+        elif hint in (int, float, bool, str) and not _is_a(value, hint):
+            raise TypeError(f"{name} must be {hint.__name__}, not {value!r}")
         made[name] = value
     return cls(**made)
+
+
+def _is_a(value: Any, kind: type) -> bool:
+    """Whether a JSON value is of a kind; every whole number is a float, and no bool is a number."""
+    if isinstance(value, bool):
+        return kind is bool
+    return isinstance(value, kind) or (kind is float and isinstance(value, int))

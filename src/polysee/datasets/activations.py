@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.util import find_spec
+from typing import Any
 
 import numpy as np
 import torch
@@ -66,7 +67,8 @@ def lower_activations(
         path = folder / f"{start}.npz"
         if not path.exists():
             partial = path.with_suffix(".part.npz")
-            np.savez(partial, **lower(images[start : start + CHUNK], start))
+            made: dict[str, Any] = lower(images[start : start + CHUNK], start)
+            np.savez(partial, **made)
             partial.replace(path)
             log.info("activations: %d of %d pictures", start, len(images))
         parts.append(dict(np.load(path)))
@@ -166,5 +168,3 @@ def augment(image: Image.Image, draw: np.random.Generator) -> Image.Image:
     for enhance in (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color):
         image = enhance(image).enhance(draw.uniform(0.75, 1.25))
     return image
-
-

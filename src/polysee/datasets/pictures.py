@@ -37,7 +37,13 @@ _MEASURES = {"猫": "只", "狗": "只", "鸟": "只", "羊": "只", "牛": "头
              "公交车": "辆", "自行车": "辆", "摩托车": "辆", "火车": "列", "飞机": "架", "船": "艘", "瓶子": "个",
              "椅子": "把", "餐桌": "张", "沙发": "张", "盆栽": "盆", "电视": "台", "显示器": "台"}  # fmt: skip
 _NUMBERS_EN, _NUMBERS_ZH = ("", "a", "two", "three"), ("", "一", "两", "三")
-_TINY_EN = ("{}", "a photo of a {}", "a picture of {}", "a close-up of a {}", "there is a {} in the photo")
+_TINY_EN = (
+    "{}",
+    "a photo of a {}",
+    "a picture of {}",
+    "a close-up of a {}",
+    "there is a {} in the photo",
+)
 _TINY_ZH = ("{}", "一张{}的照片", "图片里有{}", "{}的特写", "这是{}")
 
 
@@ -96,8 +102,12 @@ def _from_boxes(row: dict[str, Any], draw: random.Random) -> Captioned:
         counts = [min(4, sum(box["en"] == name for box in boxes)) for name in chosen]
         if chosen:
             english.append(" and ".join(map(_counted_en, chosen, counts)))
-            chinese.append("和".join(_counted_zh(names[n], c) for n, c in zip(chosen, counts, strict=True)))
-    for upper, lower in sorted({(a["en"], b["en"]) for a in boxes for b in boxes if _rests_on(a, b)}):
+            chinese.append(
+                "和".join(_counted_zh(names[n], c) for n, c in zip(chosen, counts, strict=True))
+            )
+    for upper, lower in sorted(
+        {(a["en"], b["en"]) for a in boxes for b in boxes if _rests_on(a, b)}
+    ):
         if (upper, lower) in _ON:  # said twice: it is the more telling sentence
             english.extend(_ON[upper, lower][0] * 2)
             chinese.extend(_ON[upper, lower][1] * 2)

@@ -53,4 +53,6 @@ def _files(name: Path) -> list[Path]:
         shards = sorted(base.parent.glob(base.name + "-*.parquet"))
         if shards:
             return shards
-    raise DataError(f"{name}: no such data set, neither here nor under POLYSEE_DATA ({data_folder()})")
+    raise DataError(
+        f"{name}: no such data set, neither here nor under POLYSEE_DATA ({data_folder()})"
+    )

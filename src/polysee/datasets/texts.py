@@ -33,7 +33,14 @@ def bilingual_texts(seed: int = 0) -> list[str]:
         DataError: a data set is absent.
     """
     draw = random.Random(seed)
-    sources: tuple[Iterable[str], ...] = (_captions(draw), _pairs(), _names(draw), _art(), _stories(), _words())
+    sources: tuple[Iterable[str], ...] = (
+        _captions(draw),
+        _pairs(),
+        _names(draw),
+        _art(),
+        _stories(),
+        _words(),
+    )
     texts = {text.strip(): None for source in sources for text in source}
     texts.pop("", None)
     shuffled = list(texts)
@@ -66,7 +73,9 @@ def _names(draw: random.Random) -> Iterator[str]:
             if "label_en" in row:
                 things.append(([row["label_en"]], [row["label_zh"]]))
             else:
-                things.extend(([e], [z]) for e, z in zip(row["labels_en"], row["labels_zh"], strict=True))
+                things.extend(
+                    ([e], [z]) for e, z in zip(row["labels_en"], row["labels_zh"], strict=True)
+                )
     unique = {tuple(en): (en, zh) for en, zh in things}
     things = list(unique.values())
     for names_en, names_zh in things:

@@ -121,7 +121,9 @@ class Embedder:
                 batches.append(_unit(embedding))
         return self._joined(batches)
 
-    def embed_labels(self, labels: Sequence[str], templates: Sequence[str] | None = None) -> np.ndarray:
+    def embed_labels(
+        self, labels: Sequence[str], templates: Sequence[str] | None = None
+    ) -> np.ndarray:
         """Embed names of things, each as the mean over the sentences that it is put into.
 
         Args:

@@ -23,9 +23,7 @@ def bundled_models() -> list[str]:
     return sorted(f"polysee/{folder.parent.name}" for folder in BUNDLED.glob("*/config.json"))
 
 
-def load(
-    model: str | os.PathLike[str], dtype: Dtype = "auto", device: Device = "auto"
-) -> Embedder:
+def load(model: str | os.PathLike[str], dtype: Dtype = "auto", device: Device = "auto") -> Embedder:
     """Load a model by the name of a bundled one, or from a folder.
 
     Args:

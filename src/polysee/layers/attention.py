@@ -96,7 +96,9 @@ class Attention(nn.Module):
     def __init__(self, hidden_size: int, num_heads: int) -> None:
         super().__init__()
         if num_heads < 1 or hidden_size % num_heads:
-            raise ConfigError(f"hidden_size {hidden_size} is not a multiple of num_heads {num_heads}")
+            raise ConfigError(
+                f"hidden_size {hidden_size} is not a multiple of num_heads {num_heads}"
+            )
         self.num_heads = num_heads
         self.query = nn.Linear(hidden_size, hidden_size)
         self.key = nn.Linear(hidden_size, hidden_size)

@@ -32,7 +32,9 @@ class SameConv2d(nn.Conv2d):
         columns = self._padding_of(x.shape[3], 1)
         if rows % 2 == 0 and columns % 2 == 0:  # symmetric: the convolution pads without a copy
             symmetric = (rows // 2, columns // 2)
-            return F.conv2d(x, self.weight, self.bias, self.stride, symmetric, self.dilation, self.groups)
+            return F.conv2d(
+                x, self.weight, self.bias, self.stride, symmetric, self.dilation, self.groups
+            )
         left, top = columns // 2, rows // 2
         x = F.pad(x, (left, columns - left, top, rows - top))
         return F.conv2d(x, self.weight, self.bias, self.stride, 0, self.dilation, self.groups)

@@ -61,7 +61,9 @@ class BertEmbeddings(nn.Module):
         self.norm = nn.LayerNorm(config.hidden_size, eps=config.norm_epsilon)
         self.dropout = nn.Dropout(config.dropout)
 
-    def forward(self, tokens: torch.Tensor, token_types: torch.Tensor | None = None) -> torch.Tensor:
+    def forward(
+        self, tokens: torch.Tensor, token_types: torch.Tensor | None = None
+    ) -> torch.Tensor:
         position = self.position.weight[: tokens.shape[1]]  # (T, D)
         kind = self.token_type.weight[0] if token_types is None else self.token_type(token_types)
         return self.dropout(self.norm(self.token(tokens) + position + kind))
@@ -107,7 +109,9 @@ class Bert(nn.Module):
         token_types: torch.Tensor | None = None,
     ) -> torch.Tensor:
         if tokens.shape[1] > self.config.context_length:
-            raise ConfigError(f"{tokens.shape[1]} tokens; the model reads {self.config.context_length}")
+            raise ConfigError(
+                f"{tokens.shape[1]} tokens; the model reads {self.config.context_length}"
+            )
         x = self.embeddings(tokens, token_types)
         attend = padding_mask(mask)
         for block in self.blocks:

@@ -57,7 +57,9 @@ class EfficientNetConfig:
 
     def __post_init__(self) -> None:
         if self.width <= 0 or self.depth <= 0:
-            raise ConfigError(f"width and depth must be positive, not {self.width} and {self.depth}")
+            raise ConfigError(
+                f"width and depth must be positive, not {self.width} and {self.depth}"
+            )
 
     def channels(self, count: int) -> int:
         """Scale a channel count and round it to a multiple of 8, never down by more than 10 %."""
@@ -144,7 +146,9 @@ class InvertedResidual(nn.Module):
         inner = in_channels * expansion
         pair = _pair(config)
         activation = _activation(config)
-        self.expand = pair(in_channels, inner, 1, activation=activation) if expansion > 1 else nn.Identity()
+        self.expand = (
+            pair(in_channels, inner, 1, activation=activation) if expansion > 1 else nn.Identity()
+        )
         self.depthwise = pair(
             inner, inner, kernel_size, stride=stride, groups=inner, activation=activation
         )

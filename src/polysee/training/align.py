@@ -49,12 +49,12 @@ class AlignTask:
         self.card = replace(card, pixels=replace(card.pixels, image_size=task.image_size))
         self.tokenizer = Tokenizer.load(self.start / TOKENIZER, model.config.text.context_length)
         self.pictures = captioned_pictures(recipe.seed, task.tiny_pictures)
-        self.activations = self._activations(
-            [p.image for p in self.pictures], task.versions
-        )
+        self.activations = self._activations([p.image for p in self.pictures], task.versions)
         self.held_out = validation_pictures()
         self.held_out_activations = self._activations([p.image for p in self.held_out], 0)
-        self.names = [(row["names_en"], row["names_zh"]) for row in read_rows("names/imagenet-1k.parquet")]
+        self.names = [
+            (row["names_en"], row["names_zh"]) for row in read_rows("names/imagenet-1k.parquet")
+        ]
         self.taught = None
         if task.teacher:
             texts = bilingual_texts(recipe.seed)[: task.texts]
@@ -106,7 +106,9 @@ class AlignTask:
             "chinese": contrastive(image, chinese, scale, **smooth) / 2,
         }
         if task.translation:
-            losses["translation"] = task.translation * contrastive(english, chinese, scale, **smooth)
+            losses["translation"] = task.translation * contrastive(
+                english, chinese, scale, **smooth
+            )
         if task.names:
             names = model.encode_text(*batch["names"])  # (N, E)
             logits = scale * F.normalize(image, dim=1) @ F.normalize(names, dim=1).T  # (B, N)
@@ -127,7 +129,9 @@ class AlignTask:
         """Text-to-picture R@10 over Flickr8k's validation pictures, in both languages."""
         self.model.eval()
         maps = torch.from_numpy(self.held_out_activations.maps[:, 0]).permute(0, 3, 1, 2)
-        pooled = [self.model.image.upper(part.float(), self.task.cut).pooled for part in maps.split(50)]
+        pooled = [
+            self.model.image.upper(part.float(), self.task.cut).pooled for part in maps.split(50)
+        ]
         image = F.normalize(self.model.image_projection(torch.cat(pooled)), dim=1)
         found = {}
         for language in ("english", "chinese"):
@@ -139,10 +143,12 @@ class AlignTask:
             ]
             best = (F.normalize(torch.cat(vectors), dim=1) @ image.T).topk(10).indices
             owner = torch.tensor([i for i, _ in texts])
-            found[f"validation_{language}_r10"] = (best == owner[:, None]).any(1).float().mean().item()
+            found[f"validation_{language}_r10"] = (
+                (best == owner[:, None]).any(1).float().mean().item()
+            )
         return found
 
-    def save(self, folder: Path, metrics: dict[str, float]) -> None:
+    def save(self, folder: Path) -> None:
         save_folder(folder, self.model, self.card, half=False)
         shutil.copy(self.start / TOKENIZER, folder / TOKENIZER)
 
@@ -200,16 +206,23 @@ class AlignTask:
         share = torch.rand(len(prototypes), 1) * 0.7
         return (self.centre + prototypes + share * (others - self.centre)).clamp(min=0)
 
-    def _names(self, rows: np.ndarray, draw: np.random.Generator, most: int = 192) -> dict[str, Any]:
+    def _names(
+        self, rows: np.ndarray, draw: np.random.Generator, most: int = 192
+    ) -> dict[str, Any]:
         """The ImageNet names that matter for these pictures and some others, and how likely the classifier finds each.
 
         Shapes:
             returns: names, (tokens, mask) of N texts; chosen (N,), their classes; said (B, N), their probabilities;
                 classes and probabilities (B, 10), what the classifier said
         """
-        classes, probabilities = self.activations.classes[rows], self.activations.probabilities[rows]
-        weight = np.bincount(classes.ravel(), probabilities.ravel().astype(np.float32), minlength=len(self.names))
-        weight += draw.uniform(0, 0.05, len(weight))  # beyond those that matter, any
+        classes, probabilities = (
+            self.activations.classes[rows],
+            self.activations.probabilities[rows],
+        )
+        weight = np.bincount(
+            classes.ravel(), probabilities.ravel().astype(np.float32), minlength=len(self.names)
+        )
+        weight = weight + draw.uniform(0, 0.05, len(weight))  # beyond those that matter, any
         chosen = np.argsort(-weight)[:most]
         texts = []
         for index in chosen:

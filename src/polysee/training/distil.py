@@ -24,7 +24,7 @@ from polysee.inputs.pixels import PixelRecipe
 from polysee.inputs.tokenizer import SPECIAL_TOKENS, Tokenizer, train_bpe
 from polysee.layers.pooling import mean_token
 from polysee.models.align import Align, AlignConfig
-from polysee.models.bert import Bert, BertConfig
+from polysee.models.bert import Bert
 from polysee.models.efficientnet import PRESETS
 from polysee.objectives.distillation import cosine_distillation, relational_distillation
 from polysee.training.recipe import Distil, Recipe
@@ -108,7 +108,7 @@ class DistilTask:
             "validation_nearest": (nearest[0] == nearest[1]).float().mean().item(),
         }
 
-    def save(self, folder: Path, metrics: dict[str, float]) -> None:
+    def save(self, folder: Path) -> None:
         card = Card(
             pixels=LITE2_PIXELS,
             licence="research and non-commercial use",

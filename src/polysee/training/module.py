@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Protocol
 
 import lightning
@@ -21,13 +22,16 @@ class Task(Protocol):
     seen.
     """
 
-    model: nn.Module
+    @property
+    def model(self) -> nn.Module: ...
 
     def batch(self, step: int) -> Any: ...
 
     def losses(self, batch: Any) -> dict[str, torch.Tensor]: ...
 
     def validate(self) -> dict[str, float]: ...
+
+    def save(self, folder: Path) -> None: ...
 
 
 class Steps(IterableDataset[Any]):
@@ -58,7 +62,9 @@ class TrainingModule(lightning.LightningModule):
 
     def training_step(self, numbered: tuple[int, Any], _: int) -> torch.Tensor:
         step, batch = numbered
-        torch.manual_seed(self.recipe.seed * 1_000_003 + step)  # dropout, too, depends on the step alone
+        torch.manual_seed(
+            self.recipe.seed * 1_000_003 + step
+        )  # dropout, too, depends on the step alone
         losses = self.task.losses(batch)
         total = torch.stack(list(losses.values())).sum()
         self.log_dict({name: loss.detach() for name, loss in losses.items()})

@@ -115,7 +115,7 @@ def train(recipe: Recipe, *, resume: bool = True, progress: bool = True) -> Path
     last = folder / "last.ckpt"
     trainer.fit(module, ckpt_path=str(last) if resume and last.exists() else None)
     with averaged(module.model, average):
-        task.save(folder / "model", validate.last)  # type: ignore[attr-defined]
+        task.save(folder / "model")
     return folder / "model"
 
 

@@ -1,0 +1,274 @@
+"""Fit a model's calibration: what turns its scores into relevance.
+
+    python -m recipes.calibrate polysee/align-nano
+
+writes `calibration.json` and `calibration.safetensors` into the model's folder.
+
+Data: background pictures and sentences from the training splits of Flickr8k, the COCO subset, VOC and
+Tiny ImageNet, names from ImageNet-1k and emoji. The regressions are fitted on validation pictures,
+since a model is surer of pictures that it was trained on than it will be of anybody's: names that
+people used or did not use in their captions (Flickr8k), class names (Tiny ImageNet), captions
+(Flickr8k), and pictures as queries (Tiny ImageNet). VOC validation chooses how exclusion is done.
+Caltech-101 has no part in it: it is the test.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from benchmarks.pictures import embed
+
+import polysee
+from polysee.datasets.tables import read_rows
+from polysee.inputs.prompts import is_name
+from polysee.library.calibration import EVIDENCE, Calibration, Judge, Sought
+from polysee.library.fitting import fit_logistic
+from polysee.library.ranking import seek
+
+FLICKR, TINY = "captions/flickr8k", "photos/tiny-imagenet"
+BACKGROUND_PICTURES = {
+    "captions/flickr8k/train-0": 9,
+    "captions/coco-subset/train-0": 4,
+    "photos/voc-scenes/train": 11,
+    "photos/tiny-imagenet/train-0": 60,
+}
+SENTENCES = 500
+BEST, OTHERS = 100, 100  # candidates a query: those with the best scores, and others drawn by lot
+SAME = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+ABSENT_NAMES = 300
+PEOPLE = re.compile(
+    r"\b(?:man|men|woman|women|boys?|girls?|child|children|kids?|person|people|lady|guys?|baby|toddler)\b"
+)
+HUMAN = {
+    "person",
+    "people",
+    "human",
+    "man",
+    "woman",
+    "boy",
+    "girl",
+    "child",
+    "baby",
+    "adult",
+    "kid",
+}
+
+
+@dataclass
+class Question:
+    """One query with what is true of every picture: 1 relevant, 0 not, nan unknown."""
+
+    sought: Sought
+    pictures: str
+    truth: np.ndarray
+
+
+def background(embedder: polysee.Embedder) -> dict[str, np.ndarray]:
+    """Unrelated pictures, names and sentences, as vectors."""
+    parts = [embed(embedder, name, every=n) for name, n in BACKGROUND_PICTURES.items()]
+    found = {"pictures": np.concatenate(parts)}
+    rows = read_rows(f"{FLICKR}/train", ["captions_en", "captions_zh"])
+    for language in ("en", "zh"):
+        captions = [row[f"captions_{language}"] for row in rows]
+        chosen = [group[0] for group in captions if group][:: max(1, len(captions) // SENTENCES)]
+        found[f"names_{language}"] = embedder.embed_labels(names(language))
+        found[f"sentences_{language}"] = embedder.embed_text(chosen)
+    return found
+
+
+def names(language: str) -> list[str]:
+    """Things that pictures show: ImageNet's classes and what there are emoji of."""
+    imagenet = read_rows("names/imagenet-1k", [f"names_{language}"])
+    emoji = read_rows("art/art", [f"name_{language}"])
+    every = [row[f"names_{language}"][0] for row in imagenet] + [
+        row[f"name_{language}"] for row in emoji
+    ]
+    return [name for name in dict.fromkeys(every) if is_name(name)]
+
+
+def noun_questions(embedder: polysee.Embedder) -> Iterator[Question]:
+    """Names against Flickr8k: right where a caption of either language holds the word."""
+    rows = read_rows(f"{FLICKR}/validation", ["captions_en", "captions_zh"])
+    english = [" ".join(row["captions_en"]).lower() for row in rows]
+    chinese = [" ".join(row["captions_zh"]) for row in rows]
+    human = np.array([bool(PEOPLE.search(text)) for text in english])
+    draw = np.random.default_rng(0)
+    pairs = list(_pairs())
+    truths = [_mentioned(en, zh, english, chinese, human) for en, zh in pairs]
+    absent = [i for i, truth in enumerate(truths) if not truth.any()]
+    left_out = set(draw.permutation(absent)[ABSENT_NAMES:].tolist())
+    kept = [i for i in range(len(pairs)) if i not in left_out]
+    for side in (0, 1):
+        for sought, i in zip(seek(embedder, [pairs[i][side] for i in kept]), kept, strict=True):
+            yield Question(sought, f"{FLICKR}/validation", truths[i])
+
+
+def _pairs() -> Iterator[tuple[str, str]]:
+    seen: set[str] = set()
+    for row in read_rows("names/imagenet-1k", ["names_en", "names_zh"]):
+        yield row["names_en"][0], row["names_zh"][0]
+        seen.add(row["names_en"][0])
+    for row in read_rows("art/art", ["name_en", "name_zh"]):
+        if row["name_en"] not in seen and is_name(row["name_en"]) and is_name(row["name_zh"]):
+            seen.add(row["name_en"])
+            yield row["name_en"], row["name_zh"]
+
+
+def _mentioned(
+    en: str, zh: str, english: Sequence[str], chinese: Sequence[str], human: np.ndarray
+) -> np.ndarray:
+    if en.lower() in HUMAN:
+        return human.astype(float)
+    word = re.compile(rf"\b{re.escape(en.lower())}(?:s|es)?\b")
+    both = zip(english, chinese, strict=True)
+    return np.array([float(bool(word.search(a)) or (len(zh) > 1 and zh in b)) for a, b in both])
+
+
+def class_questions(embedder: polysee.Embedder) -> Iterator[Question]:
+    """Class names against Tiny ImageNet."""
+    rows = read_rows(f"{TINY}/validation", ["label", "label_en", "label_zh"])
+    labels = np.array([row["label"] for row in rows])
+    for language in ("en", "zh"):
+        called = {row["label"]: row[f"label_{language}"] for row in rows}
+        for sought, label in zip(seek(embedder, list(called.values())), called, strict=True):
+            truth = (labels == label).astype(float)
+            yield Question(dataclasses.replace(sought), f"{TINY}/validation", truth)
+
+
+def caption_questions(embedder: polysee.Embedder) -> Iterator[Question]:
+    """Captions against Flickr8k; of other pictures, those that one may as well call so are unknown."""
+    for language in ("en", "zh"):
+        rows = read_rows(f"{FLICKR}/validation", [f"captions_{language}"])
+        groups = [row[f"captions_{language}"] for row in rows]
+        owners = np.array([i for i, group in enumerate(groups) for _ in group])
+        vectors = embedder.embed_text([text for group in groups for text in group])
+        firsts = [int(np.flatnonzero(owners == i)[0]) for i in range(len(groups)) if groups[i]]
+        alike = vectors[firsts] @ vectors.T  # (Q, captions)
+        for text, similar in zip(firsts, alike, strict=True):
+            own = owners == owners[text]
+            own_others = similar[own & (np.arange(len(owners)) != text)]
+            level = np.median(own_others) if len(own_others) else 1.0
+            truth = np.zeros(len(groups))
+            truth[np.unique(owners[similar >= level])] = np.nan
+            truth[owners[text]] = 1
+            caption = groups[owners[text]][0]
+            yield Question(Sought(vectors[text], caption), f"{FLICKR}/validation", truth)
+
+
+def picture_questions(embedder: polysee.Embedder) -> Iterator[Question]:
+    """Pictures as queries against Tiny ImageNet: right where the class is the same."""
+    rows = read_rows(f"{TINY}/validation", ["label"])
+    labels = np.array([row["label"] for row in rows])
+    vectors = embed(embedder, f"{TINY}/validation")
+    for label in np.unique(labels):
+        query = int(np.flatnonzero(labels == label)[0])
+        truth = (labels == label).astype(float)
+        truth[query] = np.nan
+        yield Question(Sought(vectors[query]), f"{TINY}/validation", truth)
+
+
+@dataclass
+class Examples:
+    """Candidates of many questions: what `fit_logistic` takes, and which question each belongs to."""
+
+    evidence: np.ndarray
+    truth: np.ndarray
+    importance: np.ndarray
+
+
+def collect(
+    calibration: Calibration, embedder: polysee.Embedder, questions: Sequence[Question]
+) -> Examples:
+    """Judge each question's best candidates and some drawn by lot, which stand for all others."""
+    draw = np.random.default_rng(0)
+    parts: list[tuple[Any, ...]] = []
+    for question in questions:
+        vectors = embed(embedder, question.pictures)
+        scores = vectors @ question.sought.vector
+        known = np.flatnonzero(~np.isnan(question.truth))
+        order = known[np.argsort(-scores[known])]
+        best, rest = order[:BEST], order[BEST:]
+        others = draw.choice(rest, min(OTHERS, len(rest)), replace=False)
+        rows = np.concatenate([best, others])
+        stands_for = np.repeat([1.0, len(rest) / max(1, len(others))], [len(best), len(others)])
+        evidence = calibration.evidence(vectors[rows], scores[rows], question.sought)
+        parts.append((evidence, question.truth[rows], stands_for))
+    return Examples(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def fit(
+    embedder: polysee.Embedder, bank: dict[str, np.ndarray], kind: str, questions: list[Question]
+) -> Judge:
+    """The judge of one kind of query, with the `same` that makes the truth most likely."""
+    best: tuple[float, Judge] | None = None
+    for same in SAME:
+        blank = Calibration({kind: Judge((0.0,) * len(EVIDENCE), 0.0, same)}, bank)
+        examples = collect(blank, embedder, questions)
+        weights, bias = fit_logistic(examples.evidence, examples.truth, examples.importance)
+        judge = Judge(tuple(float(weight) for weight in weights), bias, same)
+        loss = _loss(judge, examples)
+        print(f"{kind} same={same} loss={loss:.5f} weights={np.round(weights, 3)} bias={bias:.2f}")
+        if best is None or loss < best[0]:
+            best = (loss, judge)
+    assert best is not None
+    return best[1]
+
+
+def _loss(judge: Judge, examples: Examples) -> float:
+    probability = np.clip(judge.probability(examples.evidence), 1e-7, 1 - 1e-7)
+    right = np.where(examples.truth > 0.5, probability, 1 - probability)
+    return float(-(examples.importance * np.log(right)).sum() / examples.importance.sum())
+
+
+def choose_cut(
+    calibration: Calibration, embedder: polysee.Embedder, questions: list[Question]
+) -> float:
+    """The cut at which what is shown and what is right agree best, as F1 over all questions."""
+    probability, truth = [], []
+    for question in questions:
+        vectors = embed(embedder, question.pictures)
+        relevance = calibration.relevance(vectors, question.sought)
+        known = ~np.isnan(question.truth)
+        probability.append(relevance[known])
+        truth.append(question.truth[known])
+    said, right = np.concatenate(probability), np.concatenate(truth)
+    cuts = np.linspace(0.05, 0.9, 35)
+    shown = [(said >= cut) for cut in cuts]
+    f1 = [2 * (one * right).sum() / max(1, one.sum() + right.sum()) for one in shown]
+    return float(cuts[int(np.argmax(f1))])
+
+
+def calibrate(embedder: polysee.Embedder) -> Calibration:
+    """Everything, in order."""
+    bank = background(embedder)
+    by_kind: dict[str, list[Question]] = {"name": [], "sentence": [], "picture": []}
+    for source in (noun_questions, class_questions, caption_questions, picture_questions):
+        for question in source(embedder):
+            by_kind[question.sought.kind].append(question)
+    judges = {kind: fit(embedder, bank, kind, questions) for kind, questions in by_kind.items()}
+    calibration = Calibration(judges, bank, model=embedder.hash)
+    for kind, questions in by_kind.items():
+        cut = choose_cut(calibration, embedder, questions)
+        print(f"{kind} cut={cut:.3f}")
+        judges[kind] = dataclasses.replace(judges[kind], cut=cut)
+    return calibration
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("model", nargs="?", default="polysee/align-nano")
+    parser.add_argument("--out", type=Path, help="a folder; the model's own by default")
+    given = parser.parse_args()
+    embedder = polysee.load(given.model)
+    calibrate(embedder).save(given.out or embedder.folder)
+
+
+if __name__ == "__main__":
+    main()
