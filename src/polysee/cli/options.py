@@ -121,6 +121,6 @@ def model_option(default: str) -> Any:
     return typer.Option(
         "--model",
         metavar="ID|FOLDER",
-        help=t("A bundled or hub model, or a folder.", "内置模型、Hugging Face 模型或模型文件夹。"),
+        help=t("A bundled model, or a folder.", "内置模型，或模型文件夹。"),
         show_default=default,
     )

@@ -52,7 +52,8 @@ def load(model: str | os.PathLike[str], dtype: Dtype = "auto", device: Device = 
         module,
         card,
         tokenizer,
-        id=os.fspath(model),
+        # A library remembers this; a folder has to be found again from anywhere.
+        id=os.fspath(model) if os.fspath(model) in bundled_models() else str(folder.absolute()),
         hash=folder_hash(folder),
         folder=folder,
         device=_device(device),
