@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -169,7 +170,8 @@ class Calibration:
         mine = pictures @ sought.vector  # (P,)
         theirs = vectors @ bank.T  # (K, C)
         rivals = bank @ sought.vector < self.judges[sought.kind].same  # (C,)
-        likely = -np.partition(-theirs, LIKELY_TEXTS, axis=1)[:, :LIKELY_TEXTS]
+        most = min(LIKELY_TEXTS, len(bank) - 1)
+        likely = -np.partition(-theirs, most, axis=1)[:, :most]  # (K, most)
         return np.stack(
             [
                 (scores - mine.mean()) / mine.std(),
@@ -212,9 +214,15 @@ def load_calibration(folder: Path) -> Calibration:
     path = folder / SETTINGS
     if not path.exists():
         return Calibration({}, {})
+    return _load(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=4)
+def _load(path: Path, changed: int) -> Calibration:
+    """`changed` is there so that a file that was written anew is read anew."""
     try:
         settings = json.loads(path.read_text(encoding="utf-8"))
-        background = load_file(folder / BACKGROUND)
+        background = load_file(path.with_name(BACKGROUND))
         if tuple(settings["evidence"]) != EVIDENCE:
             raise CheckpointError(f"{path} is of another version: run recipes/calibrate.py")
         return Calibration(

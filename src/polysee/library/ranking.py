@@ -22,24 +22,16 @@ class Ranking:
     Shapes:
         score: (N,), similarity to what is wanted; 0 where nothing is
         relevance: (N,), the probability that it is wanted and shows nothing excluded
-        shown: (N,) bool, whether it passes the cut
+        shown: (N,) bool, whether it passes
     """
 
     score: np.ndarray
     relevance: np.ndarray
     shown: np.ndarray
 
-    def best(
-        self, top: int, *, allowed: np.ndarray | None = None, everything: bool = False
-    ) -> np.ndarray:
-        """The rows of the best pictures, by relevance, then by score.
-
-        Args:
-            allowed: (N,) bool, a further choice, such as a folder's.
-            everything: also what does not pass the cut.
-        """
-        keep = np.ones(len(self.score), bool) if everything else self.shown
-        rows = np.flatnonzero(keep if allowed is None else keep & allowed)
+    def best(self, top: int) -> np.ndarray:
+        """The rows of the best pictures that pass, by relevance, then by score."""
+        rows = np.flatnonzero(self.shown)
         return rows[np.lexsort((-self.score[rows], -self.relevance[rows]))[:top]]
 
 
@@ -69,27 +61,34 @@ def rank(
     vectors: np.ndarray,
     wanted: Sequence[tuple[float, Sought]],
     excluded: Sequence[Sought] = (),
+    *,
+    allowed: np.ndarray | None = None,
+    everything: bool = False,
 ) -> Ranking:
     """Judge a library's pictures.
 
     Args:
         wanted: what is looked for, each with its weight; empty for anything that is not excluded.
         excluded: what must not be seen.
+        allowed: which pictures are asked about, such as a folder's; all by default.
+        everything: let pass what is hardly relevant, too.
     Shapes:
         vectors: (N, E), unit length
+        allowed: (N,), bool
     """
-    score, relevance, cut = (
-        np.zeros(len(vectors), np.float32),
-        np.ones(len(vectors), np.float32),
-        0.0,
-    )
+    shown = np.ones(len(vectors), bool) if allowed is None else allowed.copy()
+    rows = np.flatnonzero(shown)
+    score = np.zeros(len(vectors), np.float32)
+    relevance = np.ones(len(vectors), np.float32)
+    cut = 0.0
     total = sum(weight for weight, _ in wanted)
     for weight, sought in wanted:
         share = weight / total
         score += share * (vectors @ sought.vector)
-        relevance *= calibration.relevance(vectors, sought) ** share  # it has to fit them all
+        relevance *= calibration.relevance(vectors, sought, rows=rows) ** share  # it has to fit all
         cut += share * calibration.cut(sought)
-    shown = relevance >= cut
+    if not everything:
+        shown &= relevance >= cut
     for sought in excluded:
         present = calibration.presence(vectors, sought, np.flatnonzero(shown))
         shown &= present < calibration.absent

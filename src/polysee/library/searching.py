@@ -16,15 +16,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from polysee.errors import LibraryError, QueryError
+from polysee.library.calibration import Sought, load_calibration
 from polysee.library.catalogue import Catalogue, matrix
 from polysee.library.hits import Hit
 from polysee.library.query import parse_query
+from polysee.library.ranking import rank, seek
 from polysee.library.reading import key_of
 from polysee.media.files import absolute
 
 if TYPE_CHECKING:
     from polysee.inference import Embedder
-    from polysee.library.calibration import Calibration
 
 
 DATE_FORMS = (
@@ -191,59 +192,37 @@ class Search:
     """One search over a shelf."""
 
     def __init__(self, shelf: Shelf, embedder: Embedder, query: Query) -> None:
-        from polysee.library.calibration import load_calibration
-
         self.shelf = shelf
         self.embedder = embedder
         self.query = query
-        self.calibration: Calibration = load_calibration(embedder.folder)
         self.model_seconds = 0.0
 
     def run(self, top: int, everything: bool) -> tuple[list[Hit], float]:
         """The best hits, and the seconds that the model took."""
-        score, relevance = self._wanted()
-        for term in self.query.excluded:
-            unwanted = self._text(term)[1]
-            relevance = relevance * (1 - unwanted)
-        allowed = self.shelf.allowed(self.query)
-        if not everything:
-            allowed &= relevance >= self.calibration.cut
-        rows = np.flatnonzero(allowed)
-        # by relevance, then by score: far from the cut many relevances are equal
-        best = rows[np.lexsort((-score[rows], -relevance[rows]))[:top]]
-        return self._hits(best, score, relevance), self.model_seconds
+        wanted, excluded = self._sought()
+        ranking = rank(
+            load_calibration(self.embedder.folder),
+            self.shelf.vectors,
+            wanted,
+            excluded,
+            allowed=self.shelf.allowed(self.query),
+            everything=everything,
+        )
+        hits = self._hits(ranking.best(top), ranking.score, ranking.relevance)
+        return hits, self.model_seconds
 
-    def _wanted(self) -> tuple[np.ndarray, np.ndarray]:
-        """(N,) scores and (N,) relevance of what is asked for, by words, picture or both."""
+    def _sought(self) -> tuple[list[tuple[float, Sought]], list[Sought]]:
+        """What is wanted, by words, picture or both, and what is excluded, as vectors."""
         query = self.query
-        parts: list[tuple[float, np.ndarray, np.ndarray]] = []
-        if query.wanted:
-            parts.append((query.text_weight, *self._text(query.wanted)))
+        started = time.perf_counter()
+        words = seek(self.embedder, [query.wanted] if query.wanted else [])
+        wanted = [(query.text_weight, one) for one in words]
         if query.image is not None:
-            parts.append((query.image_weight, *self._image()))
-        if not parts:  # only exclusions: anything but that
-            ones = np.ones(len(self.shelf.hashes), np.float32)
-            return np.zeros_like(ones), ones
-        total = sum(weight for weight, _, _ in parts)
-        shares = np.array([[weight / total] for weight, _, _ in parts])
-        score = (shares * [scores for _, scores, _ in parts]).sum(0)
-        # the weighted geometric mean: a picture has to fit both
-        relevance = np.prod([p ** (weight / total) for weight, _, p in parts], axis=0)
-        return score, relevance
-
-    def _text(self, text: str) -> tuple[np.ndarray, np.ndarray]:
-        started = time.perf_counter()
-        embedding = self.embedder.embed_text([text])[0]
-        self.model_seconds += time.perf_counter() - started
-        scores = self.shelf.vectors @ embedding
-        return scores, self.calibration.relevance(scores, embedding)
-
-    def _image(self) -> tuple[np.ndarray, np.ndarray]:
-        started = time.perf_counter()
-        embedding = self.embedder.embed_image([self.query.image])[0]
-        self.model_seconds += time.perf_counter() - started
-        scores = self.shelf.vectors @ embedding
-        return scores, self.calibration.relevance(scores, embedding, kind="image")
+            vector = self.embedder.embed_image([query.image])[0]
+            wanted.append((query.image_weight, Sought(vector)))
+        excluded = seek(self.embedder, query.excluded)
+        self.model_seconds = time.perf_counter() - started
+        return [(weight, one) for weight, one in wanted if weight > 0], excluded
 
     def _hits(self, best: np.ndarray, score: np.ndarray, relevance: np.ndarray) -> list[Hit]:
         hashes = self.shelf.hashes.take(pa.array(best)).to_pylist()
