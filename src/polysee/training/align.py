@@ -65,7 +65,7 @@ class AlignTask:
         self.prototypes = torch.from_numpy(class_prototypes(pooled, self.weight.numpy()))
         if task.fit_projection:
             self._fit_projection()
-        self.upper = self._compiled_upper()
+        self.model.image.to(memory_format=torch.channels_last)
 
     def batch(self, step: int) -> dict[str, Any]:
         """Pictures of one epoch come in a random order, each in a random version, with a random sentence a language."""
@@ -97,7 +97,7 @@ class AlignTask:
         with torch.no_grad():
             model.log_scale.clamp_(max=float(np.log(LARGEST_SCALE)))
         scale = model.log_scale.exp()
-        pooled = self.upper(batch["maps"])
+        pooled = model.image.upper(batch["maps"], task.cut).pooled
         image = model.image_projection(pooled)  # (B, E)
         english, chinese = (model.encode_text(*batch[key]) for key in ("english", "chinese"))
         smooth = {"smoothing": task.smoothing, "same": batch["same"]}
@@ -184,16 +184,6 @@ class AlignTask:
         model.image_projection.weight.copy_(weight.T)
         model.image_projection.bias.copy_(-self.centre @ weight)
         log.info("least squares: %s", self.validate())
-
-    def _compiled_upper(self) -> Any:
-        """Compiled, the upper part trains about five times as fast on a CPU as run operation by operation."""
-        cut = self.task.cut
-        tower = self.model.image
-
-        def upper(maps: torch.Tensor) -> torch.Tensor:
-            return tower.upper(maps, cut).pooled
-
-        return upper if cut >= len(tower.blocks) else torch.compile(upper)
 
     def _prototype_features(self, batch: dict[str, Any]) -> torch.Tensor:
         """A class's prototype, seen as often in a scene as alone: some of another picture's features are mixed in.
