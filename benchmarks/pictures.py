@@ -1,15 +1,21 @@
-"""Pictures of the data sets as vectors, computed once a model and kept."""
+"""What the benchmarks of search share: pictures as vectors, kept for each model; the command line."""
 
 from __future__ import annotations
 
+import argparse
+import json
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 
 from polysee.datasets.tables import data_folder, read_rows
 from polysee.datasets.teacher import runs_folder
 from polysee.evaluation.pictures import embed_rows
-from polysee.inference import Embedder
+from polysee.inference import Embedder, load
+from polysee.library.calibration import Calibration, load_calibration
 
 
 def embed(embedder: Embedder, name: str, *, every: int = 1) -> np.ndarray:
@@ -23,7 +29,7 @@ def embed(embedder: Embedder, name: str, *, every: int = 1) -> np.ndarray:
     """
     kept = runs_folder() / "vectors" / embedder.hash / f"{name.replace('/', '-')}-{every}.npy"
     if kept.exists():
-        return np.load(kept)
+        return _load(kept)
     path = data_folder() / f"{name}.parquet"
     rows = np.arange(0, len(read_rows(path, [_small_column(path)])), every)
     vectors = embed_rows(embedder, path, rows).embeddings
@@ -32,7 +38,36 @@ def embed(embedder: Embedder, name: str, *, every: int = 1) -> np.ndarray:
     return vectors
 
 
-def _small_column(path: Path) -> str:
-    import pyarrow.parquet as pq
+@lru_cache
+def _load(kept: Path) -> np.ndarray:
+    return np.load(kept)
 
+
+def _small_column(path: Path) -> str:
     return next(column for column in pq.read_schema(path).names if column != "image")
+
+
+def parse(
+    description: str | None, *options: str
+) -> tuple[Embedder, Calibration, argparse.Namespace]:
+    """The command line that all of these benchmarks share.
+
+    Args:
+        description: the benchmark's own docstring.
+        options: further options that take a path.
+    """
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--model", default="polysee/align-nano")
+    parser.add_argument("--json", action="store_true", help="JSON is what is always printed")
+    for option in options:
+        parser.add_argument(option, type=Path)
+    given = parser.parse_args()
+    embedder = load(given.model)
+    return embedder, load_calibration(embedder.folder), given
+
+
+def present(result: dict[str, Any]) -> None:
+    """Print a result as JSON."""
+    print(json.dumps(result, ensure_ascii=False, indent=2))
