@@ -47,7 +47,7 @@ class AlignTask:
         assert isinstance(model, Align)
         self.model = model
         self.card = replace(card, pixels=replace(card.pixels, image_size=task.image_size))
-        self.tokenizer = Tokenizer.load(self.start / TOKENIZER, model.config.text.context_length)
+        self.tokenizer = Tokenizer.load(self.start / TOKENIZER, task.text_length)
         self.pictures = captioned_pictures(recipe.seed, task.tiny_pictures)
         self.activations = self._activations([p.image for p in self.pictures], task.versions)
         self.held_out = validation_pictures()
@@ -197,7 +197,7 @@ class AlignTask:
         return (self.centre + prototypes + share * (others - self.centre)).clamp(min=0)
 
     def _names(
-        self, rows: np.ndarray, draw: np.random.Generator, most: int = 192
+        self, rows: np.ndarray, draw: np.random.Generator, most: int = 128
     ) -> dict[str, Any]:
         """The ImageNet names that matter for these pictures and some others, and how likely the classifier finds each.
 

@@ -58,6 +58,7 @@ class Align(Strict):
         start: the run, or the model folder, whose weights training begins from.
         cut: blocks of the image tower that stay as they are; what they give is computed once and kept.
         versions: augmented versions kept of every captioned picture, beside the picture as it is.
+        text_length: tokens of a sentence; a batch is padded to its longest, and few captions are longer than 24.
         smoothing: ALIGN's label smoothing.
         translation: weight of the loss that draws both languages' captions together.
         names: weight of the distillation from the ImageNet classifier over the names of its classes.
@@ -75,6 +76,7 @@ class Align(Strict):
     cut: int = Field(ge=0)
     versions: int = Field(2, ge=0)
     tiny_pictures: int = Field(10000, ge=0)
+    text_length: int = Field(24, ge=4)
     smoothing: float = Field(0.0, ge=0, lt=1)
     translation: float = Field(0.2, ge=0)
     names: float = Field(0.5, ge=0)
