@@ -33,6 +33,7 @@ from polysee.library.fitting import fit_logistic
 from polysee.library.ranking import seek
 
 FLICKR, TINY = "captions/flickr8k", "photos/tiny-imagenet"
+EVERY = {f"{FLICKR}/validation": 1, f"{TINY}/validation": 2}
 BACKGROUND_PICTURES = {
     "captions/flickr8k/train-0": 9,
     "captions/coco-subset/train-0": 4,
@@ -133,13 +134,18 @@ def _mentioned(
 
 def class_questions(embedder: polysee.Embedder) -> Iterator[Question]:
     """Class names against Tiny ImageNet."""
-    rows = read_rows(f"{TINY}/validation", ["label", "label_en", "label_zh"])
+    rows = _tiny(["label", "label_en", "label_zh"])
     labels = np.array([row["label"] for row in rows])
     for language in ("en", "zh"):
         called = {row["label"]: row[f"label_{language}"] for row in rows}
         for sought, label in zip(seek(embedder, list(called.values())), called, strict=True):
             truth = (labels == label).astype(float)
             yield Question(dataclasses.replace(sought), f"{TINY}/validation", truth)
+
+
+def _tiny(columns: list[str]) -> list[dict[str, Any]]:
+    name = f"{TINY}/validation"
+    return read_rows(name, columns)[:: EVERY[name]]
 
 
 def caption_questions(embedder: polysee.Embedder) -> Iterator[Question]:
@@ -164,9 +170,9 @@ def caption_questions(embedder: polysee.Embedder) -> Iterator[Question]:
 
 def picture_questions(embedder: polysee.Embedder) -> Iterator[Question]:
     """Pictures as queries against Tiny ImageNet: right where the class is the same."""
-    rows = read_rows(f"{TINY}/validation", ["label"])
+    rows = _tiny(["label"])
     labels = np.array([row["label"] for row in rows])
-    vectors = embed(embedder, f"{TINY}/validation")
+    vectors = embed(embedder, f"{TINY}/validation", every=EVERY[f"{TINY}/validation"])
     for label in np.unique(labels):
         query = int(np.flatnonzero(labels == label)[0])
         truth = (labels == label).astype(float)
@@ -190,7 +196,7 @@ def collect(
     draw = np.random.default_rng(0)
     parts: list[tuple[Any, ...]] = []
     for question in questions:
-        vectors = embed(embedder, question.pictures)
+        vectors = embed(embedder, question.pictures, every=EVERY[question.pictures])
         scores = vectors @ question.sought.vector
         known = np.flatnonzero(~np.isnan(question.truth))
         order = known[np.argsort(-scores[known])]
@@ -233,7 +239,7 @@ def choose_cut(
     """The cut at which what is shown and what is right agree best, as F1 over all questions."""
     probability, truth = [], []
     for question in questions:
-        vectors = embed(embedder, question.pictures)
+        vectors = embed(embedder, question.pictures, every=EVERY[question.pictures])
         relevance = calibration.relevance(vectors, question.sought)
         known = ~np.isnan(question.truth)
         probability.append(relevance[known])

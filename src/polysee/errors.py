@@ -1,14 +1,14 @@
 """Every exception that a user can meet; each message says what is wrong, where, and what to do.
 
-    PolyseeError
-    ├── ConfigError        a setting, recipe key or argument is wrong
-    ├── CheckpointError    a model folder is incomplete, misshapen, unsafe or of an unknown family
-    ├── NotSupportedError  this model cannot do what was asked of it
-    ├── MediaError         one file cannot be read; carries `path` and `reason`
-    ├── DataError          a data set is absent or not of the expected form
-    ├── LibraryError       a library is missing, damaged, locked or made with another model
-    ├── QueryError         a query is empty or cannot be understood
-    └── OfflineError       a download is needed, and offline mode forbids it
+PolyseeError
+├── ConfigError        a setting, recipe key or argument is wrong
+├── CheckpointError    a model folder is incomplete, misshapen, unsafe or of an unknown family
+├── NotSupportedError  this model cannot do what was asked of it
+├── MediaError         one file cannot be read; carries `path` and `reason`
+├── DataError          a data set is absent or not of the expected form
+├── LibraryError       a library is missing, damaged, locked or made with another model
+├── QueryError         a query is empty or cannot be understood
+└── OfflineError       a download is needed, and offline mode forbids it
 """
 
 from __future__ import annotations

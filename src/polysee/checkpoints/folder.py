@@ -114,7 +114,7 @@ def folder_hash(folder: Path) -> str:
 def _read_card(path: Path) -> Card:
     values = _read_json(path)
     try:
-        pixels = {
+        pixels: dict[str, Any] = {
             k: tuple(v) if isinstance(v, list) else v for k, v in values.pop("pixels").items()
         }
         templates = tuple(values.pop("templates", ()))

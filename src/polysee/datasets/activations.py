@@ -14,6 +14,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
@@ -119,7 +120,7 @@ def _fastest(tower: EfficientNet, cut: int) -> Callable[[torch.Tensor], torch.Te
     """Through OpenVINO where it is installed, three times as fast as PyTorch on a CPU."""
     if find_spec("openvino") is None:
         return lambda pixels: tower.lower(pixels, cut)
-    import openvino
+    openvino: Any = import_module("openvino")
 
     class Lower(torch.nn.Module):
         def __init__(self) -> None:

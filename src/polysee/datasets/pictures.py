@@ -29,7 +29,8 @@ _ON = {
         ("沙发上的狗", "一只坐在沙发上的狗", "狗趴在沙发上"),
     ),
     ("person", "sofa"): (("a person sitting on a sofa", "people on a couch"), ("坐在沙发上的人", "沙发上的人")),
-    ("person", "chair"): (("a person sitting on a chair", "someone in a chair"), ("坐在椅子上的人", "一个人坐在椅子上")),
+    ("person", "chair"): (("a person sitting on a chair", "someone in a chair"),
+                          ("坐在椅子上的人", "一个人坐在椅子上")),
     ("cat", "chair"): (("a cat on a chair",), ("椅子上的猫",)),
     ("person", "boat"): (("people in a boat", "a person on a boat"), ("船上的人", "坐船的人")),
 }  # fmt: skip

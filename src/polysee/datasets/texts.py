@@ -16,7 +16,8 @@ _COLOURS = {"red": "红色的", "black": "黑色的", "white": "白色的", "blu
             "green": "绿色的", "brown": "棕色的", "small": "小", "big": "大", "old": "旧"}  # fmt: skip
 _PLACES = {"on the beach": "海边的", "on a table": "桌子上的", "in the snow": "雪地里的", "in the street": "街上的",
            "in the water": "水里的", "on the grass": "草地上的", "at night": "夜里的", "in a room": "房间里的",
-           "in the sky": "天空中的", "in the forest": "树林里的", "in the city": "城市里的", "on a sofa": "沙发上的"}  # fmt: skip
+           "in the sky": "天空中的", "in the forest": "树林里的", "in the city": "城市里的",
+           "on a sofa": "沙发上的"}  # fmt: skip
 _TEMPLATES_EN = ("a photo of a {}", "a picture of {}", "{}", "the {}", "a {}", "a close-up of a {}")
 _TEMPLATES_ZH = ("{}的照片", "一张{}的照片", "{}", "一个{}", "{}的特写", "有{}的图片")
 

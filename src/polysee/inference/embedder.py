@@ -151,7 +151,7 @@ class Embedder:
     @property
     def scale(self) -> float:
         """What similarities are multiplied by before a softmax: one over the learnt temperature."""
-        return float(self.model.log_scale.detach().exp())  # type: ignore[union-attr, operator]
+        return float(self.model.log_scale.detach().exp())  # type: ignore[operator]
 
     def _resize(self, image: ImageLike) -> np.ndarray:
         if isinstance(image, np.ndarray):

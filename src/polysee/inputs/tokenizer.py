@@ -77,8 +77,8 @@ def train_bpe(texts: Iterable[str], vocab_size: int) -> Backend:
 
     Sennrich et al. 2016 (https://arxiv.org/abs/1508.07909), over bytes as in GPT-2. Lower-cased, since people do
     not type capitals into a search box; a space is put before the first word, so that it is the same token as
-    inside a sentence, and dropped before Han characters, which have none; tokens hold at most 12 bytes, four Han characters, so that whole captions do not become
-    one token.
+    inside a sentence, and dropped before Han characters, which have none; tokens hold at most 12
+    bytes, four Han characters, so that whole captions do not become one token.
     """
     tokenizer = Backend(models.BPE())
     tokenizer.normalizer = normalizers.Sequence(

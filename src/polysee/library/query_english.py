@@ -94,7 +94,8 @@ def find(text: str, visible: str, position: int) -> Exclusion | None:
 
 def _reach(visible: str, start: int, leads: bool) -> int:
     """Where what is excluded ends; `leads` where nothing wanted stands before it."""
-    begin = start + len(_LEAD_SPACE.match(visible, start).group())
+    space = _LEAD_SPACE.match(visible, start)
+    begin = space.end() if space else start
     ends = [len(visible)]
     ends += [match.start() for match in [_STOP.search(visible, begin)] if match]
     if not leads:

@@ -92,5 +92,5 @@ def rank(
     for sought in excluded:
         present = calibration.presence(vectors, sought, np.flatnonzero(shown))
         shown &= present < calibration.absent
-        relevance = relevance * (1 - present) ** calibration.caution
+        relevance *= (1 - present) ** calibration.caution
     return Ranking(score, relevance, shown)

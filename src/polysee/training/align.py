@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 from polysee.checkpoints.efficientnet import imagenet_lite2
@@ -45,7 +46,7 @@ class AlignTask:
         self.start = start_folder(task.start)
         model, card = load_folder(self.start)
         assert isinstance(model, Align)
-        self.model = model
+        self.model: Align = model
         self.card = replace(card, pixels=replace(card.pixels, image_size=task.image_size))
         self.tokenizer = Tokenizer.load(self.start / TOKENIZER, task.text_length)
         self.pictures = captioned_pictures(recipe.seed, task.tiny_pictures)
@@ -65,7 +66,7 @@ class AlignTask:
         self.prototypes = torch.from_numpy(class_prototypes(pooled, self.weight.numpy()))
         if task.fit_projection:
             self._fit_projection()
-        self.model.image.to(memory_format=torch.channels_last)
+        self.model.image.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def batch(self, step: int) -> dict[str, Any]:
         """Pictures of one epoch come in a random order, each in a random version, with a random sentence a language."""
@@ -181,8 +182,10 @@ class AlignTask:
         gram = features.T @ features
         gram += ridge * gram.diagonal().mean() * torch.eye(len(gram))
         weight = torch.linalg.solve(gram, features.T @ target)  # (1280, E)
-        model.image_projection.weight.copy_(weight.T)
-        model.image_projection.bias.copy_(-self.centre @ weight)
+        projection = model.image_projection
+        assert isinstance(projection, nn.Linear)
+        projection.weight.copy_(weight.T)
+        projection.bias.copy_(-self.centre @ weight)
         log.info("least squares: %s", self.validate())
 
     def _prototype_features(self, batch: dict[str, Any]) -> torch.Tensor:
@@ -209,7 +212,7 @@ class AlignTask:
             self.activations.classes[rows],
             self.activations.probabilities[rows],
         )
-        weight = np.bincount(
+        weight: np.ndarray = np.bincount(
             classes.ravel(), probabilities.ravel().astype(np.float32), minlength=len(self.names)
         )
         weight = weight + draw.uniform(0, 0.05, len(weight))  # beyond those that matter, any

@@ -87,21 +87,6 @@ class Align(Strict):
     texts: int = Field(57344, ge=1)
 
 
-class FromNothing(Strict):
-    """CLIP or ALIGN trained from fresh weights on made pictures: to see it happen.
-
-    Args:
-        shuffled: the share of captions that are given to another picture, as in ALIGN's study of noise.
-    """
-
-    kind: Literal["from-nothing"]
-    model: Literal["clip", "align"]
-    image_size: int = Field(64, ge=32)
-    vocab_size: int = Field(2000, ge=300)
-    shuffled: float = Field(0.0, ge=0, le=1)
-    smoothing: float = Field(0.0, ge=0, lt=1)
-
-
 class Recipe(Strict):
     """One training run.
 
@@ -120,7 +105,7 @@ class Recipe(Strict):
     checkpoint_every: int = Field(500, ge=1)
     ema_decay: float = Field(0.0, ge=0, lt=1)
     optimiser: Optimiser
-    task: Annotated[Distil | Align | FromNothing, Field(discriminator="kind")]
+    task: Annotated[Distil | Align, Field(discriminator="kind")]
 
 
 def read_recipe(path: str | Path) -> Recipe:

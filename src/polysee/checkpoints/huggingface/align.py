@@ -1,4 +1,4 @@
-"""ALIGN, as `transformers.AlignModel` keeps it: similarities are divided by a temperature, ours multiplied by a scale."""
+"""ALIGN as `transformers.AlignModel` keeps it: it divides by a temperature where ours multiplies by a scale."""
 
 from __future__ import annotations
 
