@@ -59,6 +59,9 @@ class ColourEmbedder:
         ]
         return self.embed_pictures(np.stack(colours))
 
+    def embed_labels(self, labels: Sequence[str]) -> np.ndarray:
+        return self.embed_text(labels)
+
     @staticmethod
     def _unit(counts: np.ndarray) -> np.ndarray:
         vectors = counts.astype(np.float32)

@@ -134,9 +134,9 @@ class Catalogue:
     def thumbnails(self, hashes: Sequence[str]) -> dict[str, bytes]:
         """Small JPEG files of the given contents, by hash."""
         table = self.table("media")
-        if table is None or not hashes:
-            return {}
         wanted = ",".join(f"'{digest}'" for digest in hashes if digest.isalnum())
+        if table is None or not wanted:
+            return {}
         where = f"hash IN ({wanted})"
         found = table.search().where(where).select(["hash", "thumbnail"]).to_arrow()
         return dict(zip(found["hash"].to_pylist(), found["thumbnail"].to_pylist(), strict=True))

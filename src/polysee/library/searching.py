@@ -179,8 +179,9 @@ class Shelf:
     def _when(self) -> np.ndarray:
         """(N,) datetime64[s], local time: the camera's, or else the file's."""
         place = pc.index_in(self.hashes, self.files["hash"])
-        changed = pc.divide(self.files["mtime_ns"].take(place), 1_000_000_000)
-        local = [datetime.fromtimestamp(second) for second in changed.to_pylist()]
+        changed = self.files["mtime_ns"].take(place).to_numpy() // 1_000_000_000
+        # a wrong clock or a damaged disk can give any time; not every system can read all of them
+        local = [datetime.fromtimestamp(s) for s in np.clip(changed, 0, 2**32 - 1).tolist()]
         return np.where(
             _bools(pc.is_valid(self.taken)),
             self.taken.to_numpy(zero_copy_only=False).astype("datetime64[s]"),
