@@ -49,6 +49,7 @@ class Indexer:
             [sys.executable, "-c", CHILD, str(shared), str(library), str(pictures)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
             env={**os.environ, "OMP_NUM_THREADS": "1"},
         )
@@ -62,7 +63,9 @@ class Indexer:
 
     def finish(self) -> bool:
         """Wait for its end; whether it was done."""
-        return "done" in self.process.communicate()[0]
+        said, complaint = self.process.communicate()
+        assert "Error" not in complaint, complaint  # killed is silent; only a failure speaks
+        return "done" in said
 
 
 def contents(library: Path) -> dict[str, dict[object, object]]:
