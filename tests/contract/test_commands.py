@@ -206,8 +206,8 @@ def test_words_are_one_query(polysee, library):
 
 
 def test_chinese_finds_the_same(polysee, library):
-    hits = polysee("search", "长颈鹿", "--library", library, "--json").document["hits"]
-    assert paths(hits)[0] == "giraffes.jpg"
+    hits = polysee("search", "猫", "--library", library, "--json").document["hits"]
+    assert paths(hits)[0] in ("tabby-cat.jpg", "ginger-kitten.jpg")
 
 
 def test_one_content_is_one_hit(polysee, library, pictures):
@@ -361,7 +361,7 @@ def test_models_are_listed(polysee):
 def test_a_real_process_keeps_its_streams_apart(library):
     command = Path(sys.executable).with_name("polysee")
     done = subprocess.run(
-        [command, "search", "长颈鹿", "--library", library, "--json"],
+        [command, "search", "猫", "--library", library, "--json"],
         capture_output=True,
         env={**os.environ, "POLYSEE_OFFLINE": "1"},
         check=True,

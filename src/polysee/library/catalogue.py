@@ -19,6 +19,7 @@ dead process left without a file (at most one batch) is used or swept away by th
 from __future__ import annotations
 
 import json
+import shutil
 import time
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
@@ -146,7 +147,13 @@ class Catalogue:
     def open_or_create(self, name: str, schema: pa.Schema) -> Table:
         """A table, made if need be; also where a process died while making it."""
         with _explained(self.folder):
-            return self.table(name) or self._db.create_table(name, schema=schema)
+            table = self.table(name)
+            if table is not None:
+                return table
+            folder = self.folder / f"{name}.lance"
+            if folder.is_dir() and not any((folder / "_versions").glob("[!.]*.manifest")):
+                shutil.rmtree(folder)  # no version of it was ever finished: it holds nothing
+            return self._db.create_table(name, schema=schema)
 
     def append(self, name: str, schema: pa.Schema, columns: dict[str, Any]) -> None:
         """Add rows, all or none."""
