@@ -13,7 +13,7 @@ import pytest
 
 from polysee.errors import LibraryError
 from polysee.library import Library, indexing
-from polysee.library.catalogue import Catalogue, matrix, vectors_name
+from polysee.library.catalogue import MEDIA, Catalogue, matrix, vectors_name
 from polysee.library.lock import write_lock
 
 if TYPE_CHECKING:
@@ -309,3 +309,15 @@ def test_a_file_stands_where_the_library_should(
     (tmp_path / "file").write_text("x", encoding="utf-8")
     with pytest.raises(LibraryError, match="cannot be made"):
         Library(tmp_path / "file", colour_embedder).index(folder)
+
+
+@pytest.mark.parametrize("made", ["table", "folder"])
+def test_dying_while_a_table_is_made(library: Library, folder: Path, made: str) -> None:
+    """A table without rows counts as false in a condition, and yet it is there."""
+    library.path.mkdir()
+    if made == "table":
+        Catalogue(library.path).open_or_create("media", MEDIA)
+    else:
+        (library.path / "media.lance" / "_versions").mkdir(parents=True)
+    assert counts(library, folder) == (9, 0, 0, 0)
+    assert rows(library, "media") == 9
