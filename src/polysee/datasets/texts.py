@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterable, Iterator
+from importlib import import_module
 
 from polysee.datasets.tables import data_folder, read_rows
 
@@ -112,7 +113,7 @@ def _stories() -> Iterator[str]:
 def _words() -> Iterator[str]:
     """The commonest words of both languages, from `wordfreq` where it is installed."""
     try:
-        from wordfreq import top_n_list
+        top_n_list = import_module("wordfreq").top_n_list
     except ImportError:
         return
     yield from (word for word in top_n_list("en", 14000) if len(word) > 2 and word.isalpha())
