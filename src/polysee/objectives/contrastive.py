@@ -36,11 +36,17 @@ def contrastive(
         tensor(True)
     """
     logits = scale * F.normalize(image, dim=-1) @ F.normalize(text, dim=-1).T  # (B, B)
-    if same is not None:
-        off_diagonal = ~torch.eye(len(logits), dtype=torch.bool, device=logits.device)
-        # Finite, not -inf: label smoothing multiplies it.
-        logits = logits.masked_fill(same & off_diagonal, logits.detach().min() - 10.0)
-    labels = torch.arange(len(logits), device=logits.device)
-    to_text = F.cross_entropy(logits, labels, label_smoothing=smoothing)
-    to_image = F.cross_entropy(logits.T, labels, label_smoothing=smoothing)
-    return (to_text + to_image) / 2
+    itself = torch.eye(len(logits), dtype=torch.bool, device=logits.device)
+    kept = torch.ones_like(itself) if same is None else ~same | itself
+    return (
+        _cross_entropy(logits, kept, smoothing) + _cross_entropy(logits.T, kept.T, smoothing)
+    ) / 2
+
+
+def _cross_entropy(logits: torch.Tensor, kept: torch.Tensor, smoothing: float) -> torch.Tensor:
+    """Row i's right answer is column i; what is smoothed is spread over the columns that are kept."""
+    said = logits.masked_fill(~kept, -torch.inf).log_softmax(1).masked_fill(~kept, 0.0)
+    right = said.diagonal().mean()
+    if not smoothing:
+        return -right
+    return -((1 - smoothing) * right + smoothing * (said.sum(1) / kept.sum(1)).mean())
