@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from polysee.library import Library
 
 TOP = 8
-PICTURE = "lighthouse.jpg"
+PICTURE = "suspension-bridge-at-night.jpg"
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,16 @@ class Question:
     """One query of the demo, and what it is here to show."""
 
     query: str
-    english: str = ""
-    chinese: str = ""
+    english: str
+    chinese: str
+
+
+@dataclass(frozen=True)
+class Absent(Question):
+    """A query for what the samples do not hold; what the model shows all the same is a mistake."""
+
+    english: str = "the samples hold none; what is shown here is a mistake"
+    chinese: str = "样例里没有；这里显示的是认错的"
 
 
 QUESTIONS = (
@@ -38,13 +46,13 @@ QUESTIONS = (
         "musicians on a stage", "people, and what they do", "人和他们在做的事：舞台上的音乐家"
     ),
     Question(
-        "mountains without snow", "what must not show is understood", "能理解否定：没有雪的山"
+        "buildings at night without a bridge",
+        "what must not show is understood",
+        "能理解否定：夜晚的建筑，没有桥",
     ),
     Question("没有人的海岸", "the same in Chinese: a coast without people", "中文的否定"),
-    Question(
-        "a submarine", "nothing like it is here, and it says so", "图库里没有潜水艇，就说没有"
-    ),
-    Question("洗衣机", "a washing machine: nothing either", "这个也没有"),
+    Absent("a birthday cake"),
+    Absent("洗衣机"),
 )
 
 
@@ -93,12 +101,13 @@ def _ask(question: Question, library: Library) -> Section:
 
     result = search_pictures(question.query, top=TOP, library=library)
     output.note(_summary(question.query, len(result.hits)))
+    right = isinstance(question, Absent) and not result.hits
     return Section(
         query=question.query,
         hits=result.hits,
         excluded=result.excluded,
-        remark_en=question.english,
-        remark_zh=question.chinese,
+        remark_en="there is none, and it says so" if right else question.english,
+        remark_zh="没有，就说没有" if right else question.chinese,
     )
 
 
@@ -126,7 +135,7 @@ def _summary(question: str, count: int) -> str:
 def _say_what_next(page: Path, library: Path, media: Path | None) -> None:
     print(t(f"Look at it: {page.as_uri()}", f"打开看看：{page.as_uri()}"))
     print(t("Then try:", "接下来可以试试："))
-    words = t("a red flower", "红色的花")
+    words = t("a cup of coffee", "一杯咖啡")
     print(f"  .venv/bin/polysee search --library {output.shorten(str(library))} {words}")
     if media is None:
         print("  make demo MEDIA=~/Pictures")
