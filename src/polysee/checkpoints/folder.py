@@ -13,12 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
 from polysee.checkpoints.registry import build, config_to_dict
-from polysee.errors import CheckpointError
+from polysee.errors import CheckpointError, ConfigError
 from polysee.inputs.pixels import PixelRecipe
 
 CONFIG, WEIGHTS, TOKENIZER, CARD = (
@@ -66,7 +67,8 @@ def load_folder(folder: Path) -> tuple[nn.Module, Card]:
         CheckpointError: a file is absent or damaged, the family is unknown, or a tensor is missing, misshapen or
             left over.
     """
-    model = build(_read_json(folder / CONFIG))
+    with torch.device("meta"):  # shapes alone: nothing is allocated or drawn that the file replaces
+        model = build(_read_json(folder / CONFIG))
     load_weights(model, folder / WEIGHTS)
     card = folder / CARD
     return model.eval(), _read_card(card) if card.exists() else Card()
@@ -99,7 +101,14 @@ def load_weights(model: nn.Module, path: Path) -> None:
                 f"{tuple(tensor.shape)} in the file, {tuple(expected[name].shape)} in the model"
             )
             raise CheckpointError(f"{path}: {name} is misshapen: {shapes}")
-    model.load_state_dict({k: v.to(expected[k].dtype) for k, v in state.items()}, strict=False)
+    counters = {
+        k: torch.zeros_like(v, device="cpu")
+        for k, v in model.state_dict().items()
+        if k not in expected
+    }
+    # A copy: else the model would read from the file for as long as it lives.
+    state = {k: v.to(expected[k].dtype, copy=True) for k, v in state.items()}
+    model.load_state_dict({**state, **counters}, assign=True)
 
 
 def folder_hash(folder: Path) -> str:
@@ -117,9 +126,11 @@ def _read_card(path: Path) -> Card:
         pixels: dict[str, Any] = {
             k: tuple(v) if isinstance(v, list) else v for k, v in values.pop("pixels").items()
         }
-        templates = tuple(values.pop("templates", ()))
-        return Card(pixels=PixelRecipe(**pixels), templates=templates, **values)
-    except (KeyError, TypeError) as error:
+        templates = values.pop("templates", [])
+        if not all(isinstance(template, str) for template in templates):
+            raise TypeError("templates must be a list of sentences")
+        return Card(pixels=PixelRecipe(**pixels), templates=tuple(templates), **values)
+    except (AttributeError, ConfigError, KeyError, TypeError) as error:
         raise CheckpointError(f"{path}: {error}") from error
 
 

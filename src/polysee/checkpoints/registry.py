@@ -71,7 +71,9 @@ def _make(cls: type, values: dict[str, Any]) -> Any:
     made = {}
     for name, value in values.items():
         hint = hints[name]
-        if dataclasses.is_dataclass(hint) and isinstance(value, dict):
+        if dataclasses.is_dataclass(hint):
+            if not isinstance(value, dict):
+                raise TypeError(f"{name} must be an object, not {value!r}")
             value = _make(typing.cast(type, hint), value)
         elif isinstance(value, list):
             value = tuple(value)

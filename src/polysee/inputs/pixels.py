@@ -40,6 +40,10 @@ class PixelRecipe:
     fit: Literal["squash", "crop"] = "squash"
 
     def __post_init__(self) -> None:
+        if not isinstance(self.image_size, int) or self.image_size < 1:
+            raise ConfigError(f"image_size must be a whole number from 1 up, not {self.image_size}")
+        if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
+            raise ConfigError("mean and std hold three numbers each, and std is above 0")
         if self.resample not in RESAMPLING:
             raise ConfigError(f"unknown resample {self.resample!r}; one of {', '.join(RESAMPLING)}")
         if self.fit not in ("squash", "crop"):

@@ -16,7 +16,9 @@ from typing import Literal
 import torch
 from torch import nn
 
+from polysee.errors import ConfigError
 from polysee.layers.pooling import POOLINGS
+from polysee.layers.sizes import check_sizes
 from polysee.models.bert import Bert, BertConfig
 from polysee.models.efficientnet import EfficientNet, EfficientNetConfig
 
@@ -35,6 +37,13 @@ class AlignConfig:
     projection_size: int = 640
     pooling: Literal["first", "mean"] = "first"
     initial_temperature: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_sizes(self)
+        if not self.initial_temperature:
+            raise ConfigError("initial_temperature must be above 0")
+        if self.pooling not in POOLINGS:
+            raise ConfigError(f"unknown pooling {self.pooling!r}; one of {', '.join(POOLINGS)}")
 
 
 class Align(nn.Module):

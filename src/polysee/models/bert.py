@@ -15,6 +15,7 @@ from torch import nn
 from polysee.errors import ConfigError
 from polysee.layers.attention import padding_mask
 from polysee.layers.block import PostNormBlock
+from polysee.layers.sizes import check_sizes
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class BertConfig:
     dropout: float = 0.1
 
     def __post_init__(self) -> None:
+        check_sizes(self)
         if self.hidden_size % self.num_heads:
             raise ConfigError(
                 f"hidden_size {self.hidden_size} is not a multiple of num_heads {self.num_heads}"

@@ -16,6 +16,7 @@ from torch import nn
 from polysee.errors import ConfigError
 from polysee.layers.attention import padding_mask
 from polysee.layers.block import Block
+from polysee.layers.sizes import check_sizes
 from polysee.models.vit import ViT, ViTConfig
 
 
@@ -37,6 +38,13 @@ class ClipTextConfig:
     activation: str = "quick_gelu"
     norm_epsilon: float = 1e-5
 
+    def __post_init__(self) -> None:
+        check_sizes(self, may_be_zero=("end_token",))
+        if self.end_token >= self.vocab_size:
+            raise ConfigError(
+                f"end_token {self.end_token} is not below vocab_size {self.vocab_size}"
+            )
+
 
 CLIP_VIT_B32 = ViTConfig(
     activation="quick_gelu", norm_epsilon=1e-5, patch_bias=False, input_norm=True
@@ -51,6 +59,13 @@ class ClipConfig:
     text: ClipTextConfig = field(default_factory=ClipTextConfig)
     projection_size: int = 512
     initial_temperature: float = 0.07
+
+    def __post_init__(self) -> None:
+        check_sizes(self)
+        if not self.initial_temperature:
+            raise ConfigError("initial_temperature must be above 0")
+        if not self.image.class_token:
+            raise ConfigError("the image tower needs its class token, which sums the picture up")
 
 
 class ClipText(nn.Module):

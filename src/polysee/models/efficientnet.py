@@ -20,6 +20,7 @@ from torch import nn
 
 from polysee.errors import ConfigError
 from polysee.layers.convolutions import ConvNorm
+from polysee.layers.sizes import check_sizes
 
 # Table 1 of the paper: repeats, kernel, stride, expansion, output channels.
 STAGES = (
@@ -58,6 +59,7 @@ class EfficientNetConfig:
     norm_momentum: float = 0.01
 
     def __post_init__(self) -> None:
+        check_sizes(self)
         if self.width <= 0 or self.depth <= 0:
             raise ConfigError(
                 f"width and depth must be positive, not {self.width} and {self.depth}"

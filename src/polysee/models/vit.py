@@ -14,6 +14,7 @@ from torch import nn
 
 from polysee.errors import ConfigError
 from polysee.layers.block import Block
+from polysee.layers.sizes import check_sizes
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class ViTConfig:
     input_norm: bool = False
 
     def __post_init__(self) -> None:
+        check_sizes(self)
         if self.image_size % self.patch_size:
             raise ConfigError(
                 f"image_size {self.image_size} is not a multiple of patch_size {self.patch_size}"
