@@ -21,7 +21,7 @@ from polysee.errors import ConfigError, NotSupportedError
 from polysee.inputs.pixels import PixelRecipe
 from polysee.inputs.prompts import embed_names
 from polysee.inputs.tokenizer import Tokenizer
-from polysee.media.image import read_image
+from polysee.media.image import read_image, to_rgb
 
 ImageLike = str | os.PathLike[str] | bytes | Image.Image | np.ndarray
 
@@ -73,6 +73,7 @@ class Embedder:
             returns: (N, E) float32, unit length
         Raises:
             MediaError: a picture cannot be read.
+            ConfigError: one picture in place of a list, or an array of another form.
         """
         if isinstance(images, (str, bytes, os.PathLike, Image.Image)):
             raise ConfigError("images must be a list, not one picture")
@@ -155,8 +156,14 @@ class Embedder:
 
     def _resize(self, image: ImageLike) -> np.ndarray:
         if isinstance(image, np.ndarray):
+            if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
+                raise ConfigError(
+                    f"an array must be (Y, X, 3) uint8, not {image.shape} {image.dtype}"
+                )
             image = Image.fromarray(image)
-        if not isinstance(image, Image.Image):
+        elif isinstance(image, Image.Image):
+            image = image if image.mode == "RGB" else to_rgb(image)
+        else:
             image = read_image(image, draft_size=2 * self.recipe.image_size)
         return self.recipe.resize(image)
 

@@ -61,10 +61,11 @@ class Tokenizer:
         """
         if isinstance(texts, str):
             raise ConfigError("texts must be a list of strings, not one string")
+        if not texts:
+            return torch.zeros(0, 0, dtype=torch.long), torch.zeros(0, 0, dtype=torch.bool)
         encodings = self.backend.encode_batch([_without_surrogates(text) for text in texts])
-        tokens = torch.tensor([e.ids for e in encodings], dtype=torch.long).view(len(texts), -1)
-        mask = torch.tensor([e.attention_mask for e in encodings], dtype=torch.bool)
-        return tokens, mask.view(len(texts), -1)
+        tokens = torch.tensor([e.ids for e in encodings], dtype=torch.long)
+        return tokens, torch.tensor([e.attention_mask for e in encodings], dtype=torch.bool)
 
 
 def _without_surrogates(text: str) -> str:

@@ -119,7 +119,7 @@ def read_picture(
         # Pillow's TIFF reader and libheif turn the picture themselves
         turn = exif.transpose_for(tags) if form not in ("TIFF", "HEIC") else None
         try:
-            image = _to_rgb(opened)
+            image = to_rgb(opened)
             image = image.transpose(turn) if turn is not None else image
         except (MemoryError, ValueError, OSError) as error:
             raise MediaError(name, f"cannot be converted ({error})") from error
@@ -152,7 +152,8 @@ def _load(opened: Image.Image, form: str, name: object) -> None:
         raise MediaError(name, reason) from error
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
+def to_rgb(image: Image.Image) -> Image.Image:
+    """A new picture in plain RGB: transparency over white, deep grey scaled down."""
     if image.mode.startswith("I") or image.mode == "F":
         return _scale_depth(image).convert("RGB")
     if image.has_transparency_data:

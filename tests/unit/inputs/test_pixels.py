@@ -1,0 +1,92 @@
+"""From a picture of any size to the numbers that a model reads."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from polysee.errors import ConfigError
+from polysee.inputs.pixels import RESAMPLING, PixelRecipe
+
+
+def noise(width: int, height: int) -> Image.Image:
+    """Coarse enough that resampling has something to do and little to lose."""
+    draw = np.random.default_rng(0)
+    small = draw.integers(0, 256, (max(1, height // 8), max(1, width // 8), 3), dtype=np.uint8)
+    return Image.fromarray(small).resize((width, height), Image.Resampling.BICUBIC)
+
+
+@pytest.mark.parametrize("fit", ["squash", "crop"])
+@pytest.mark.parametrize("size", [(1, 1), (1, 20_000), (20_000, 1), (31, 33), (640, 480), (64, 64)])
+def test_any_size_goes_in(fit, size):
+    picture = PixelRecipe(32, fit=fit).resize(Image.new("RGB", size, (10, 200, 30)))
+    assert picture.shape == (32, 32, 3)
+    assert picture.dtype == np.uint8
+    assert (picture == (10, 200, 30)).all()
+
+
+@pytest.mark.parametrize("resample", RESAMPLING)
+@pytest.mark.parametrize("size", [(100, 75), (75, 100), (90, 90), (40, 20), (333, 100)])
+def test_crop_is_resizing_the_short_side_and_cutting_the_middle_out(resample, size):
+    image = noise(*size)
+    short = min(size)
+    whole = image.resize(tuple(48 * side // short for side in size), RESAMPLING[resample])
+    left, top = (whole.width - 48) // 2, (whole.height - 48) // 2
+    wanted = np.asarray(whole.crop((left, top, left + 48, top + 48))).astype(int)
+    got = PixelRecipe(48, fit="crop", resample=resample).resize(image)
+    assert np.abs(got - wanted).max() <= 1
+
+
+def photograph(width: int, height: int) -> Image.Image:
+    """Noise with the spectrum of photographs, whose amplitude falls with the frequency."""
+    draw = np.random.default_rng(0)
+    frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width))
+    frequency[0, 0] = np.inf
+    noise = draw.normal(size=(3, 2, *frequency.shape))
+    waves = (noise[:, 0] + 1j * noise[:, 1]) / frequency
+    channels = np.fft.irfft2(waves, s=(height, width))  # (C, Y, X)
+    levels = 128 + 45 * channels / channels.std()
+    return Image.fromarray(levels.clip(0, 255).astype(np.uint8).transpose(1, 2, 0).copy())
+
+
+def test_reducing_large_pictures_first_costs_little():
+    image = photograph(1200, 900)
+    wanted = np.asarray(image.resize((192, 192), Image.Resampling.BICUBIC)).astype(int)
+    error = np.abs(PixelRecipe(192).resize(image) - wanted)
+    assert error.mean() < 1
+    assert error.max() <= 6
+
+
+def test_squash_shows_everything_and_crop_the_middle():
+    image = Image.new("RGB", (96, 32), "black")
+    image.paste("white", (0, 0, 16, 32))
+    assert PixelRecipe(32, fit="squash").resize(image)[16, 0, 0] == 255
+    assert PixelRecipe(32, fit="crop").resize(image).max() == 0
+
+
+def test_normalised_as_the_formula_says():
+    recipe = PixelRecipe(2, mean=(0.1, 0.2, 0.3), std=(0.5, 0.25, 1.0))
+    pictures = np.arange(24, dtype=np.uint8).reshape(2, 2, 2, 3) * 10
+    wanted = (pictures / 255 - np.array(recipe.mean)) / np.array(recipe.std)
+    pixels = recipe.normalise(pictures)
+    assert pixels.dtype == torch.float32
+    assert pixels.is_contiguous(memory_format=torch.channels_last)
+    np.testing.assert_allclose(pixels.permute(0, 2, 3, 1).numpy(), wanted, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"resample": "nearest"}, "nearest"),
+        ({"fit": "pad"}, "pad"),
+        ({"image_size": 0}, "image_size"),
+        ({"image_size": 2.5}, "image_size"),
+        ({"std": (0.5, 0.0, 0.5)}, "std"),
+        ({"mean": (0.5,)}, "mean"),
+    ],
+)
+def test_what_makes_no_sense_is_named(wrong, named):
+    with pytest.raises(ConfigError, match=named):
+        PixelRecipe(**wrong)
