@@ -161,7 +161,7 @@ def _hits(
     vectors = embed(embedder, data)
     said, true = [], []
     for sought, right in truths(embedder):
-        relevance = calibration.relevance(vectors, sought)
+        relevance = rank(calibration, vectors, [(1.0, sought)]).relevance
         said.append(relevance[relevance > 0])
         true.append(right[relevance > 0])
     return np.concatenate(said), np.concatenate(true)

@@ -3,7 +3,7 @@
     python -m benchmarks.voc_sentences
 
 prints JSON: for each sentence how many of the first five pictures that a search shows hold both
-things, by VOC's labels, and of those in how many the two touch, by its boxes.
+things, and in how many of those the two touch, by VOC's boxes, those it calls difficult included.
 """
 
 from __future__ import annotations
@@ -34,21 +34,22 @@ SENTENCES = (
 
 def measure(embedder: polysee.Embedder, calibration: Calibration) -> dict[str, Any]:
     """The first five of every sentence."""
-    rows = read_rows(VOC, ["labels_en", "boxes"])
+    rows = [json.loads(row["boxes"]) for row in read_rows(VOC, ["boxes"])]
+    shows = [{box["en"] for box in row} for row in rows]
     vectors = embed(embedder, VOC)
     results = []
     for text, upper, lower in SENTENCES:
         ranking = rank(calibration, vectors, [(1.0, seek(embedder, [text])[0])])
         first = ranking.best(TOP)
-        both = [{upper, lower} <= set(rows[row]["labels_en"]) for row in first]
+        both = [{upper, lower} <= shows[row] for row in first]
         results.append(
             {
                 "query": text,
                 "shown": int(ranking.shown.sum()),
                 "both": sum(both),
-                "touching": sum(_touch(rows[row]["boxes"], upper, lower) for row in first),
-                upper: sum(upper in rows[row]["labels_en"] for row in first),
-                "in_the_library": sum({upper, lower} <= set(row["labels_en"]) for row in rows),
+                "touching": sum(_touch(rows[row], upper, lower) for row in first),
+                upper: sum(upper in shows[row] for row in first),
+                "in_the_library": sum({upper, lower} <= one for one in shows),
                 "relevance": np.round(ranking.relevance[first], 3).tolist(),
             }
         )
@@ -61,8 +62,7 @@ def measure(embedder: polysee.Embedder, calibration: Calibration) -> dict[str, A
     }
 
 
-def _touch(boxes: str, upper: str, lower: str) -> bool:
-    every: list[dict[str, Any]] = json.loads(boxes)
+def _touch(every: list[dict[str, Any]], upper: str, lower: str) -> bool:
     pairs = (
         (a["box"], b["box"]) for a in every for b in every if (a["en"], b["en"]) == (upper, lower)
     )

@@ -34,6 +34,9 @@ from polysee.inputs.prompts import is_chinese, is_name
 SETTINGS, BACKGROUND = "calibration.json", "calibration.safetensors"
 EVIDENCE = ("above_pictures", "above_texts", "rivals", "score")
 LIKELY_TEXTS = 50
+SYNONYM = (
+    0.7  # texts this similar to the query mean the same; from 0.4 to 0.8 the fit does not care
+)
 INT8 = 254  # no component of a unit vector in hundreds of dimensions comes near one half
 JUDGED = 512
 """How many pictures with the best scores are judged; what lies below is not relevant."""
@@ -73,13 +76,11 @@ class Judge:
     Args:
         weights: (V,), in the order of `EVIDENCE`.
         bias: added to the weighted sum.
-        same: texts at least this similar to the query mean the same and are no rivals.
         cut: what is below this probability is not shown.
     """
 
     weights: tuple[float, ...]
     bias: float
-    same: float
     cut: float = 0.5
 
     def probability(self, evidence: np.ndarray) -> np.ndarray:
@@ -97,59 +98,53 @@ class Calibration:
         background: unit vectors: `pictures` (P, E); texts `names_en`, `names_zh`, `sentences_en`,
             `sentences_zh` (C, E).
         absent: a picture where an excluded thing is at least this probable is left out.
-        caution: how strongly an excluded thing's probability below `absent` counts against a
-            picture: relevance falls with (1 - probability) ** caution.
+        caution: how strongly the odds of an excluded thing below `absent` count against a picture
+            in the order of what is shown.
         model: the hash of the model that it was fitted to.
     """
 
     judges: dict[str, Judge]
     background: dict[str, np.ndarray] = field(repr=False)
-    absent: float = 0.5
-    caution: float = 1.0
+    absent: float = 0.3
+    caution: float = 0.8
     model: str = ""
 
     def relevance(
-        self, vectors: np.ndarray, sought: Sought, *, rows: np.ndarray | None = None
+        self, vectors: np.ndarray, sought: Sought, *, among: np.ndarray | None = None
     ) -> np.ndarray:
         """How probable it is that each picture is what was sought.
 
         Args:
-            rows: which pictures may matter. All may by default, but no more than `JUDGED` of them
-                are judged, those with the best scores; all others are called 0.
+            among: the scores of the whole library, which a model without calibration goes by.
         Shapes:
-            vectors: (N, E), unit length
-            returns: (N,) float32, 0-1
+            vectors: (K, E), unit length; every one is judged, so choose the best first
+            among: (N,)
+            returns: (K,) float32, 0-1
         """
         scores = vectors @ sought.vector
         if not self.judges:
-            return _unfitted(scores)
-        rows = np.arange(len(scores)) if rows is None else rows
-        if len(rows) > JUDGED:
-            rows = rows[np.argpartition(-scores[rows], JUDGED)[:JUDGED]]
-        relevance = np.zeros(len(scores), np.float32)
-        relevance[rows] = self._judge(vectors, scores, rows, sought)
-        return relevance
+            return _unfitted(scores, scores if among is None else among)
+        evidence = self.evidence(vectors, scores, sought)
+        return self.judges[sought.kind].probability(evidence).astype(np.float32)
 
-    def presence(self, vectors: np.ndarray, sought: Sought, rows: np.ndarray) -> np.ndarray:
+    def presence(self, vectors: np.ndarray, sought: Sought) -> np.ndarray:
         """How probable it is that each picture shows something that is excluded.
 
-        Judged from the best score down, until `JUDGED` pictures in a row do not show it; so of ten
-        thousand pictures with a dog, "no dogs" leaves none out of sight of the judge.
+        Judged from the best score down, until `JUDGED` pictures in a row do not show it, and called 0
+        below; so of ten thousand pictures with a dog, "no dogs" leaves none out.
 
-        Args:
-            rows: the pictures that are asked about; all others get 0.
         Shapes:
             vectors: (N, E), unit length
             returns: (N,) float32, 0-1
         """
         scores = vectors @ sought.vector
         if not self.judges:
-            return _unfitted(scores)
+            return _unfitted(scores, scores)
         present = np.zeros(len(scores), np.float32)
-        rows = rows[np.argsort(-scores[rows])]
+        rows = np.argsort(-scores)
         for start in range(0, len(rows), JUDGED):
             block = rows[start : start + JUDGED]
-            present[block] = self._judge(vectors, scores, block, sought)
+            present[block] = self.relevance(vectors[block], sought)
             if present[block].max() < self.absent:
                 break
         return present
@@ -169,7 +164,7 @@ class Calibration:
         pictures, bank = self.background["pictures"], self.background[sought.bank]
         mine = pictures @ sought.vector  # (P,)
         theirs = vectors @ bank.T  # (K, C)
-        rivals = bank @ sought.vector < self.judges[sought.kind].same  # (C,)
+        rivals = bank @ sought.vector < SYNONYM  # (C,)
         most = min(LIKELY_TEXTS, len(bank) - 1)
         likely = -np.partition(-theirs, most, axis=1)[:, :most]  # (K, most)
         return np.stack(
@@ -181,12 +176,6 @@ class Calibration:
             ],
             axis=1,
         ).astype(np.float32)
-
-    def _judge(
-        self, vectors: np.ndarray, scores: np.ndarray, rows: np.ndarray, sought: Sought
-    ) -> np.ndarray:
-        evidence = self.evidence(vectors[rows], scores[rows], sought)
-        return self.judges[sought.kind].probability(evidence).astype(np.float32)
 
     def save(self, folder: Path) -> None:
         """Write `calibration.json` and `calibration.safetensors` beside the model."""
@@ -227,7 +216,7 @@ def _load(path: Path, changed: int) -> Calibration:
             raise CheckpointError(f"{path} is of another version: run recipes/calibrate.py")
         return Calibration(
             {
-                kind: Judge(tuple(one["weights"]), one["bias"], one["same"], one["cut"])
+                kind: Judge(tuple(one["weights"]), one["bias"], one["cut"])
                 for kind, one in settings["judges"].items()
             },
             {key: unit(value.astype(np.float32)) for key, value in background.items()},
@@ -239,11 +228,11 @@ def _load(path: Path, changed: int) -> Calibration:
         raise CheckpointError(f"{path} is damaged: {error}") from error
 
 
-def _unfitted(scores: np.ndarray) -> np.ndarray:
+def _unfitted(scores: np.ndarray, among: np.ndarray) -> np.ndarray:
     """A guess where nothing was fitted: standing three deviations above the rest makes it even."""
-    if len(scores) < 2:
+    if len(among) < 2:
         return np.ones(len(scores), np.float32)
-    deviations = (scores - scores.mean()) / max(float(scores.std()), 1e-6)
+    deviations = (scores - among.mean()) / max(float(among.std()), 1e-6)
     return (1 / (1 + np.exp(-2 * (deviations - 3)))).astype(np.float32)
 
 

@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from polysee.inputs.prompts import is_name
-from polysee.library.calibration import Calibration, Sought
+from polysee.library.calibration import JUDGED, Calibration, Sought
 
 
 @dataclass(frozen=True)
@@ -22,17 +22,19 @@ class Ranking:
     Shapes:
         score: (N,), similarity to what is wanted; 0 where nothing is
         relevance: (N,), the probability that it is wanted and shows nothing excluded
+        margin: (N,), the log odds that it is wanted, less those that something excluded is there
         shown: (N,) bool, whether it passes
     """
 
     score: np.ndarray
     relevance: np.ndarray
+    margin: np.ndarray
     shown: np.ndarray
 
     def best(self, top: int) -> np.ndarray:
-        """The rows of the best pictures that pass, by relevance, then by score."""
+        """The rows of the best pictures that pass, by margin, then by score."""
         rows = np.flatnonzero(self.shown)
-        return rows[np.lexsort((-self.score[rows], -self.relevance[rows]))[:top]]
+        return rows[np.lexsort((-self.score[rows], -self.margin[rows]))[:top]]
 
 
 class TextEmbedder(Protocol):
@@ -77,20 +79,36 @@ def rank(
         allowed: (N,), bool
     """
     shown = np.ones(len(vectors), bool) if allowed is None else allowed.copy()
-    rows = np.flatnonzero(shown)
-    score = np.zeros(len(vectors), np.float32)
-    relevance = np.ones(len(vectors), np.float32)
-    cut = 0.0
     total = sum(weight for weight, _ in wanted)
-    for weight, sought in wanted:
-        share = weight / total
-        score += share * (vectors @ sought.vector)
-        relevance *= calibration.relevance(vectors, sought, rows=rows) ** share  # it has to fit all
-        cut += share * calibration.cut(sought)
+    shares = [(weight / total, sought, vectors @ sought.vector) for weight, sought in wanted]
+    score = sum((share * own for share, _, own in shares), np.zeros(len(vectors), np.float32))
+    relevance = np.ones(len(vectors), np.float32)
+    if wanted:
+        rows = _best(score, np.flatnonzero(shown))
+        judged = np.ones(len(rows), np.float32)
+        for share, sought, own in shares:  # it has to fit all of them
+            judged *= calibration.relevance(vectors[rows], sought, among=own) ** share
+        relevance = np.zeros(len(vectors), np.float32)
+        relevance[rows] = judged
     if not everything:
-        shown &= relevance >= cut
+        shown &= relevance >= sum(share * calibration.cut(sought) for share, sought, _ in shares)
+    margin = _log_odds(relevance)
     for sought in excluded:
-        present = calibration.presence(vectors, sought, np.flatnonzero(shown))
-        shown &= present < calibration.absent
-        relevance *= (1 - present) ** calibration.caution
-    return Ranking(score, relevance, shown)
+        rows = np.flatnonzero(shown)
+        present = calibration.presence(vectors[rows], sought)
+        relevance[rows] *= 1 - present
+        margin[rows] -= calibration.caution * _log_odds(present)
+        shown[rows] = present < calibration.absent
+    return Ranking(score, relevance, margin, shown)
+
+
+def _best(score: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Those of the rows whose scores are worth judging."""
+    if len(rows) <= JUDGED:
+        return rows
+    return rows[np.argpartition(-score[rows], JUDGED)[:JUDGED]]
+
+
+def _log_odds(probability: np.ndarray) -> np.ndarray:
+    inside = np.clip(probability, 1e-6, 1 - 1e-6)
+    return np.log(inside / (1 - inside))

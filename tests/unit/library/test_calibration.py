@@ -62,7 +62,7 @@ class World:
 
 def fitted(world: World) -> Calibration:
     """Fitted on the first half of the concepts; the second half is for the tests."""
-    blank = Judge((0.0,) * len(EVIDENCE), 0.0, 0.9)
+    blank = Judge((0.0,) * len(EVIDENCE), 0.0)
     calibration = Calibration(dict.fromkeys(KINDS, blank), world.background())
     found = [
         calibration.evidence(world.vectors, world.vectors @ text, Sought(text, "cat"))
@@ -70,7 +70,7 @@ def fitted(world: World) -> Calibration:
     ]
     truth = world.truth[:, : CONCEPTS // 2].T.ravel()
     weights, bias = fit_logistic(np.concatenate(found), truth)
-    judge = Judge(tuple(weights.tolist()), bias, 0.9, cut=0.4)
+    judge = Judge(tuple(weights.tolist()), bias, cut=0.4)
     return dataclasses.replace(calibration, judges=dict.fromkeys(KINDS, judge), absent=0.15)
 
 
@@ -134,7 +134,7 @@ def test_only_the_best_of_a_large_library_are_judged(
 ) -> None:
     sought = Sought(world.texts[0], "x")
     large = np.concatenate([world.vectors, world.vectors, world.vectors])
-    relevance = calibration.relevance(large, sought)
+    relevance = rank(calibration, large, [(1.0, sought)]).relevance
     assert (relevance > 0).sum() == JUDGED
     scores = large @ sought.vector
     assert scores[relevance > 0].min() >= scores[relevance == 0].max()
@@ -159,6 +159,7 @@ def test_nothing_but_an_exclusion_leaves_the_rest(world: World, calibration: Cal
     ranking = rank(calibration, world.vectors, [], [Sought(world.texts[y], "y")])
     shown = ranking.shown
     assert world.truth[shown, y].mean() < 0.01
+    assert not world.truth[ranking.best(100), y].any()  # the surest first
     assert shown[~world.truth[:, y]].mean() > 0.9
 
 
@@ -187,7 +188,7 @@ def test_only_allowed_pictures_are_shown(world: World, calibration: Calibration)
     ranking = rank(calibration, world.vectors, wanted, allowed=allowed, everything=True)
     assert (ranking.shown == allowed).all()
     ordered = ranking.best(50)
-    keys = list(zip(-ranking.relevance[ordered], -ranking.score[ordered], strict=True))
+    keys = list(zip(-ranking.margin[ordered], -ranking.score[ordered], strict=True))
     assert keys == sorted(keys)
 
 
