@@ -38,7 +38,7 @@ SYNONYM = (
     0.7  # texts this similar to the query mean the same; from 0.4 to 0.8 the fit does not care
 )
 INT8 = 254  # no component of a unit vector in hundreds of dimensions comes near one half
-JUDGED = 512
+JUDGED = 256
 """How many pictures with the best scores are judged; what lies below is not relevant."""
 
 

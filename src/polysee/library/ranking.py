@@ -22,7 +22,8 @@ class Ranking:
     Shapes:
         score: (N,), similarity to what is wanted; 0 where nothing is
         relevance: (N,), the probability that it is wanted and shows nothing excluded
-        margin: (N,), the log odds that it is wanted, less those that something excluded is there
+        margin: (N,), the log odds that it is wanted, less those that something excluded is there;
+            minus infinity where it does not pass
         shown: (N,) bool, whether it passes
     """
 
@@ -92,10 +93,13 @@ def rank(
         relevance[rows] = judged
     if not everything:
         shown &= relevance >= sum(share * calibration.cut(sought) for share, sought, _ in shares)
-    margin = _log_odds(relevance)
+    rows = np.flatnonzero(shown)
+    margin = np.full(len(vectors), -np.inf, np.float32)
+    margin[rows] = _log_odds(relevance[rows])
     for sought in excluded:
         rows = np.flatnonzero(shown)
-        present = calibration.presence(vectors[rows], sought)
+        asked = vectors if len(rows) == len(vectors) else vectors[rows]  # spare a large copy
+        present = calibration.presence(asked, sought)
         relevance[rows] *= 1 - present
         margin[rows] -= calibration.caution * _log_odds(present)
         shown[rows] = present < calibration.absent
