@@ -127,7 +127,7 @@ def _read_card(path: Path) -> Card:
             k: tuple(v) if isinstance(v, list) else v for k, v in values.pop("pixels").items()
         }
         templates = values.pop("templates", [])
-        if not all(isinstance(template, str) for template in templates):
+        if not isinstance(templates, list) or not all(isinstance(t, str) for t in templates):
             raise TypeError("templates must be a list of sentences")
         return Card(pixels=PixelRecipe(**pixels), templates=tuple(templates), **values)
     except (AttributeError, ConfigError, KeyError, TypeError) as error:

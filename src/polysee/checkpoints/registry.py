@@ -45,7 +45,7 @@ def build(values: dict[str, Any]) -> nn.Module:
     """
     values = dict(values)
     name = values.pop(FAMILY, None)
-    if name not in FAMILIES:
+    if not isinstance(name, str) or name not in FAMILIES:
         kind = name or values.get("model_type")
         raise CheckpointError(f"unknown model family {kind!r}; one of {', '.join(FAMILIES)}")
     family = FAMILIES[name]

@@ -42,8 +42,11 @@ class PixelRecipe:
     def __post_init__(self) -> None:
         if not isinstance(self.image_size, int) or self.image_size < 1:
             raise ConfigError(f"image_size must be a whole number from 1 up, not {self.image_size}")
-        if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
-            raise ConfigError("mean and std hold three numbers each, and std is above 0")
+        for name, values in (("mean", self.mean), ("std", self.std)):
+            if len(values) != 3 or not all(isinstance(value, int | float) for value in values):
+                raise ConfigError(f"{name} must be three numbers, not {values}")
+        if min(self.std) <= 0:
+            raise ConfigError(f"std must be above 0, not {self.std}")
         if self.resample not in RESAMPLING:
             raise ConfigError(f"unknown resample {self.resample!r}; one of {', '.join(RESAMPLING)}")
         if self.fit not in ("squash", "crop"):
@@ -57,7 +60,7 @@ class PixelRecipe:
         """
         image = image.convert("RGB")
         box = None if self.fit == "squash" else _middle(*image.size, self.image_size)
-        # Pillow's reducing gap makes large pictures several times cheaper, at a level of 255 on average and five at most.
+        # Pillow's reducing gap makes large pictures several times cheaper, at a level on average and five at most.
         image = image.resize(
             (self.image_size, self.image_size),
             RESAMPLING[self.resample],
@@ -73,7 +76,9 @@ class PixelRecipe:
             pictures: (B, Y, X, C) uint8
             returns: (B, C, Y, X) float32, channels last in memory
         """
-        pixels = torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float()
+        pixels = (
+            torch.from_numpy(np.require(pictures, requirements="CW")).permute(0, 3, 1, 2).float()
+        )
         mean = torch.tensor(self.mean).view(1, 3, 1, 1) * 255
         std = torch.tensor(self.std).view(1, 3, 1, 1) * 255
         return (pixels - mean) / std

@@ -71,7 +71,6 @@ def test_truncation_keeps_the_end_and_the_beginning(tokenizer):
     text = "the cat and the dog and the cat and the dog and the cat"
     whole = Tokenizer(train_bpe(TEXTS, vocab_size=320), 100)([text])[0][0].tolist()
     assert len(whole) > LENGTH
-    Tokenizer(BACKEND, LENGTH)
     assert tokenizer([text])[0][0].tolist() == [*whole[: LENGTH - 1], END]
 
 
