@@ -62,9 +62,9 @@ class TrainingModule(lightning.LightningModule):
 
     def training_step(self, numbered: tuple[int, Any], _: int) -> torch.Tensor:
         step, batch = numbered
-        torch.manual_seed(
-            self.recipe.seed * 1_000_003 + step
-        )  # dropout, too, depends on the step alone
+        hold_frozen_statistics(self.model)
+        # Dropout, too, depends on the step alone.
+        torch.manual_seed(self.recipe.seed * 1_000_003 + step)
         losses = self.task.losses(batch)
         total = torch.stack(list(losses.values())).sum()
         self.log_dict({name: loss.detach() for name, loss in losses.items()})
@@ -84,6 +84,21 @@ class TrainingModule(lightning.LightningModule):
         }
 
 
+def limited_scale(log_scale: nn.Parameter, largest: float = 100.0) -> torch.Tensor:
+    """The scale of a contrastive loss, held to at most `largest`; beyond it training is unstable.
+
+    CLIP, section 2.5 (https://arxiv.org/abs/2103.00020). The parameter itself is held, not only what it gives, since a
+    clamp in the graph would give it no gradient to come back by.
+
+    Example:
+        >>> round(limited_scale(nn.Parameter(torch.tensor(9.0))).item(), 3)
+        100.0
+    """
+    with torch.no_grad():
+        log_scale.clamp_(max=math.log(largest))
+    return log_scale.exp()
+
+
 def rate_factor(step: int, warmup: int, steps: int) -> float:
     """Linear warm-up from 0 to 1, then half a cosine down to 0.
 
@@ -94,6 +109,15 @@ def rate_factor(step: int, warmup: int, steps: int) -> float:
     if step < warmup:
         return (step + 1) / warmup
     return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, steps - warmup))))
+
+
+def hold_frozen_statistics(model: nn.Module) -> None:
+    """Batch normalisation whose parameters are frozen reads its running statistics and moves them no more."""
+    for module in model.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            parameters = list(module.parameters())
+            if parameters and not any(parameter.requires_grad for parameter in parameters):
+                module.eval()
 
 
 def parameter_groups(model: nn.Module, optimiser: Optimiser) -> list[dict[str, Any]]:
