@@ -50,9 +50,15 @@ def _files(name: Path) -> list[Path]:
         whole = base.with_name(base.name + ".parquet")
         if whole.is_file():
             return [whole]
-        shards = sorted(base.parent.glob(base.name + "-*.parquet"))
+        shards = [path for path in base.parent.glob(base.name + "-*.parquet") if _number(path) >= 0]
         if shards:
-            return shards
+            return sorted(shards, key=_number)
     raise DataError(
         f"{name}: no such data set, neither here nor under POLYSEE_DATA ({data_folder()})"
     )
+
+
+def _number(shard: Path) -> int:
+    """The 10 of `train-10.parquet`; -1 where there is none."""
+    end = shard.stem.rpartition("-")[2]
+    return int(end) if end.isdecimal() else -1
