@@ -77,7 +77,9 @@ class PixelRecipe:
             returns: (B, C, Y, X) float32, channels last in memory
         """
         pixels = (
-            torch.from_numpy(np.require(pictures, requirements="CW")).permute(0, 3, 1, 2).float()
+            torch.from_numpy(np.require(pictures, requirements=["C", "W"]))
+            .permute(0, 3, 1, 2)
+            .float()
         )
         mean = torch.tensor(self.mean).view(1, 3, 1, 1) * 255
         std = torch.tensor(self.std).view(1, 3, 1, 1) * 255
