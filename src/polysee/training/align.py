@@ -30,11 +30,11 @@ from polysee.models.align import Align
 from polysee.objectives.contrastive import contrastive
 from polysee.objectives.distillation import cosine_distillation, soft_label_distillation
 from polysee.training.distil import TaughtTexts
+from polysee.training.module import limited_scale
 from polysee.training.recipe import Align as AlignRecipe
 from polysee.training.recipe import Recipe
 
 log = logging.getLogger(__name__)
-LARGEST_SCALE = 100.0
 TAUGHT_BATCH = 64
 
 
@@ -95,9 +95,7 @@ class AlignTask:
     def losses(self, batch: dict[str, Any]) -> dict[str, torch.Tensor]:
         model, task = self.model, self.task
         model.image.eval()  # BatchNorm keeps ImageNet's statistics: batches here are small and from the upper part only
-        with torch.no_grad():
-            model.log_scale.clamp_(max=float(np.log(LARGEST_SCALE)))
-        scale = model.log_scale.exp()
+        scale = limited_scale(model.log_scale)
         pooled = model.image.upper(batch["maps"], task.cut).pooled
         image = model.image_projection(pooled)  # (B, E)
         english, chinese = (model.encode_text(*batch[key]) for key in ("english", "chinese"))

@@ -87,6 +87,24 @@ class Align(Strict):
     texts: int = Field(57344, ge=1)
 
 
+class FromNothing(Strict):
+    """CLIP or ALIGN from fresh weights on the made world of `datasets.shapes`: to see it happen.
+
+    Args:
+        pictures: how many are drawn for training; a multiple of four, since scenes come in families.
+        shuffled: the share of pictures whose captions are exchanged, as in ALIGN's study of noise.
+        smoothing: label smoothing; 0.1 in ALIGN, none in CLIP.
+    """
+
+    kind: Literal["from-nothing"]
+    model: Literal["clip", "align"]
+    pictures: int = Field(16000, ge=4, multiple_of=4)
+    vocab_size: int = Field(1000, ge=300)
+    shuffled: float = Field(0.0, ge=0, le=1)
+    smoothing: float = Field(0.0, ge=0, lt=1)
+    validation_pictures: int = Field(500, ge=4, le=1000)
+
+
 class Recipe(Strict):
     """One training run.
 
@@ -105,7 +123,7 @@ class Recipe(Strict):
     checkpoint_every: int = Field(500, ge=1)
     ema_decay: float = Field(0.0, ge=0, lt=1)
     optimiser: Optimiser
-    task: Annotated[Distil | Align, Field(discriminator="kind")]
+    task: Annotated[Distil | Align | FromNothing, Field(discriminator="kind")]
 
 
 def read_recipe(path: str | Path) -> Recipe:

@@ -13,7 +13,7 @@ from lightning.pytorch.loggers import CSVLogger
 
 from polysee.datasets.teacher import runs_folder
 from polysee.training.module import Task, TrainingModule
-from polysee.training.recipe import Distil, Recipe
+from polysee.training.recipe import Align, Distil, Recipe
 
 log = logging.getLogger(__name__)
 
@@ -125,6 +125,10 @@ def make_task(recipe: Recipe) -> Task:
         from polysee.training.distil import DistilTask
 
         return DistilTask(recipe, recipe.task)
-    from polysee.training.align import AlignTask
+    if isinstance(recipe.task, Align):
+        from polysee.training.align import AlignTask
 
-    return AlignTask(recipe, recipe.task)
+        return AlignTask(recipe, recipe.task)
+    from polysee.training.from_nothing import FromNothingTask
+
+    return FromNothingTask(recipe, recipe.task)
