@@ -5,6 +5,7 @@ Shapes: B batch, T tokens, Y/X rows/columns, C channels, E projection size, N va
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ LANGUAGES: tuple[Language, Language] = ("english", "chinese")
 PIXELS = PixelRecipe(image_size=IMAGE_SIZE, resample="bilinear")
 CONTEXT_LENGTH = 48
 PROJECTION_SIZE = 128
+END_TOKEN = SPECIAL_TOKENS.index("</s>")  # special tokens come first in the vocabulary
 VALIDATION_SEED = 20_000  # the validation pictures are the same whatever a run's own seed is
 
 
@@ -88,27 +90,9 @@ class FromNothingTask:
         smoothing, same = self.task.smoothing, batch["same"]
         return {"contrastive": contrastive(image, text, scale, smoothing=smoothing, same=same)}
 
-    @torch.no_grad()
     def validate(self) -> dict[str, float]:
-        """How often a sentence finds its own picture first, among those kept for validation.
-
-        `chance` is what guessing reaches; `words` what a model would reach that knows which shapes, colours and
-        relation are named, and not which belongs to which; `new_pairs` counts only pictures that show a shape in a
-        colour in which training never shows it.
-        """
-        parts = [PIXELS.normalise(part) for part in np.array_split(self.held_out_pictures, 10)]
-        image = F.normalize(torch.cat([self._image(part) for part in parts]), dim=1)
-        new = torch.tensor([scene.new_pair for scene in self.held_out])
-        found = {}
-        for language in LANGUAGES:
-            texts = [describe(s, language, f"held-out-{i}") for i, s in enumerate(self.held_out)]
-            tokens, mask = (part.to(image.device) for part in self.tokenizer(texts))
-            text = F.normalize(self.model.encode_text(tokens, mask), dim=1)
-            first = (text @ image.T).argmax(1).cpu()  # (N,)
-            right = (first == torch.arange(len(first))).float()
-            found[f"validation_{language}_r1"] = right.mean().item()
-            found[f"validation_{language}_new_pairs_r1"] = right[new].mean().item()
-        return found | baselines(self.held_out)
+        """R@1 over the pictures kept for validation; see `first_found`."""
+        return first_found(self.model, self.tokenizer, self.held_out, self.held_out_pictures)
 
     def save(self, folder: Path) -> None:
         """Write the model folder."""
@@ -118,8 +102,36 @@ class FromNothingTask:
         )
         self.tokenizer.backend.save(str(folder / TOKENIZER))
 
-    def _image(self, pixels: torch.Tensor) -> torch.Tensor:
-        return self.model.encode_image(pixels.to(self.model.log_scale.device))
+
+@torch.no_grad()
+def first_found(
+    model: Clip | Align, tokenizer: Tokenizer, scenes: list[Scene], pictures: np.ndarray
+) -> dict[str, float]:
+    """How often a sentence finds its own picture first, among all of `pictures`.
+
+    Shapes:
+        pictures: (N, Y, X, C) uint8
+    Returns:
+        R@1 for each language, and over only those scenes that show a shape in a colour in which training never shows
+        it; beside them what guessing reaches (`chance_r1`) and what knowing the words without their order would
+        (`words_r1`).
+    """
+    device = model.log_scale.device
+    parts = np.array_split(pictures, math.ceil(len(pictures) / 64))
+    image = torch.cat([model.encode_image(PIXELS.normalise(p).to(device)) for p in parts])
+    image = F.normalize(image, dim=1)  # (N, E)
+    new = torch.tensor([scene.new_pair for scene in scenes])
+    found = {}
+    for language in LANGUAGES:
+        texts = [describe(s, language, f"held-out-{i}") for i, s in enumerate(scenes)]
+        tokens, mask = (part.to(device) for part in tokenizer(texts))
+        text = F.normalize(model.encode_text(tokens, mask), dim=1)  # (N, E)
+        first = (text @ image.T).argmax(1).cpu()
+        right = (first == torch.arange(len(first))).float()
+        found[f"validation_{language}_r1"] = right.mean().item()
+        if new.any():
+            found[f"validation_{language}_new_pairs_r1"] = right[new].mean().item()
+    return found | baselines(scenes)
 
 
 def shuffled(count: int, share: float, seed: int) -> np.ndarray:
@@ -158,7 +170,7 @@ def fresh_model(kind: str, tokenizer: Tokenizer) -> Clip | Align:
         )  # fmt: skip
         text = ClipTextConfig(
             vocab_size, hidden_size=128, num_layers=3, num_heads=4, mlp_size=512,
-            context_length=CONTEXT_LENGTH, end_token=tokenizer.backend.token_to_id(SPECIAL_TOKENS[2]),
+            context_length=CONTEXT_LENGTH, end_token=END_TOKEN,
         )  # fmt: skip
         return Clip(ClipConfig(image, text, PROJECTION_SIZE))
     # Statistics move ten times as fast as in the paper, since training has a thousand steps, not hundreds of thousands.
