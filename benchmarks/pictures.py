@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from polysee.datasets.tables import data_folder, read_rows
-from polysee.datasets.teacher import runs_folder
+from polysee.datasets.tables import data_folder, read_rows, runs_folder
 from polysee.evaluation.pictures import embed_rows
 from polysee.inference import Embedder, load
 from polysee.library.calibration import Calibration, load_calibration

@@ -13,7 +13,7 @@ from polysee.cli.language import t
 from polysee.cli.options import DEFAULT_MODEL, Common, command, model_option
 
 if TYPE_CHECKING:
-    from polysee.apps.find import ClassifyReport
+    from polysee.apps.classify import ClassifyReport
 
 
 def register(app: typer.Typer) -> None:
@@ -52,7 +52,7 @@ def classify(
     ] = None,
     model: Annotated[str, model_option(DEFAULT_MODEL)] = DEFAULT_MODEL,
 ) -> int:
-    from polysee.apps.find import classify_files
+    from polysee.apps.classify import classify_files
 
     with output.progress_bar(t("Looking at pictures", "正在看图片")) as advance:
         report = classify_files(

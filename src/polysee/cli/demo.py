@@ -70,7 +70,6 @@ def demo(
     out: Annotated[Path, typer.Option("--out", metavar="DIR")] = Path("demo-out"),
     model: Annotated[str, model_option(DEFAULT_MODEL)] = DEFAULT_MODEL,
 ) -> int:
-    from polysee.apps.find import index_pictures
     from polysee.cli.gallery import write_gallery
     from polysee.library import Library
 
@@ -79,7 +78,7 @@ def demo(
     library = Library(out / "library", model=model, device=common.device, dtype=common.dtype)
     folders = [samples, *([media] if media else [])]
     with output.progress_bar(t("Reading pictures", "正在读取图片")) as advance:
-        report = index_pictures(folders, library=library, progress=advance)
+        report = library.index(folders, progress=advance)
     count = report.added + report.unchanged + report.moved
     page = write_gallery(
         out / "index.html",
@@ -96,10 +95,9 @@ def demo(
 
 
 def _ask(question: Question, library: Library) -> Section:
-    from polysee.apps.find import search_pictures
     from polysee.cli.gallery import Section
 
-    result = search_pictures(question.query, top=TOP, library=library)
+    result = library.search(question.query, top=TOP)
     output.note(_summary(question.query, len(result.hits)))
     right = isinstance(question, Absent) and not result.hits
     return Section(
@@ -112,11 +110,10 @@ def _ask(question: Question, library: Library) -> Section:
 
 
 def _ask_by_picture(samples: Path, library: Library) -> Section:
-    from polysee.apps.find import search_pictures
     from polysee.cli.gallery import Section
 
     picture = samples / PICTURE
-    result = search_pictures(image=picture, top=TOP, library=library)
+    result = library.search(image=picture, top=TOP)
     output.note(_summary(picture.name, len(result.hits)))
     return Section(
         query="",

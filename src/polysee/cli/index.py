@@ -44,18 +44,11 @@ def index(
         ),
     ] = False,
 ) -> int:
-    from polysee.apps.find import index_pictures
+    from polysee.library import Library
 
+    opened = Library(library, model=model, device=common.device, dtype=common.dtype)
     with output.progress_bar(t("Reading pictures", "正在读取图片")) as advance:
-        report = index_pictures(
-            paths,
-            library=library,
-            model=model,
-            device=common.device,
-            dtype=common.dtype,
-            prune=prune,
-            progress=advance,
-        )
+        report = opened.index(paths, prune=prune, progress=advance)
     if common.json:
         output.print_json(document(report))
     else:

@@ -88,12 +88,13 @@ def search(
     library: Annotated[Path | None, library_option()] = None,
     model: Annotated[str | None, model_option(t("the library's own", "图库自己的模型"))] = None,
 ) -> int:
-    from polysee.apps.find import search_pictures
+    from polysee.library import Library
 
     sentence = " ".join(query or []).strip()
-    result = search_pictures(
+    opened = Library(library, model=model, device=common.device, dtype=common.dtype)
+    result = opened.search(
         sentence,
-        image=image,
+        image=image.expanduser() if image else None,
         exclude=exclude or [],
         folder=folder,
         after=after,
@@ -102,10 +103,6 @@ def search(
         everything=everything,
         text_weight=text_weight,
         image_weight=image_weight,
-        library=library,
-        model=model,
-        device=common.device,
-        dtype=common.dtype,
     )
     if common.json:
         output.print_json(document(result))

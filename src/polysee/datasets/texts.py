@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 from importlib import import_module
 
 from polysee.datasets.tables import data_folder, read_rows
+from polysee.inputs.prompts import is_chinese
 
-_HAN = re.compile(r"[㐀-鿿]")
 _COLOURS = {"red": "红色的", "black": "黑色的", "white": "白色的", "blue": "蓝色的", "yellow": "黄色的",
             "green": "绿色的", "brown": "棕色的", "small": "小", "big": "大", "old": "旧"}  # fmt: skip
 _PLACES = {"on the beach": "海边的", "on a table": "桌子上的", "in the snow": "雪地里的", "in the street": "街上的",
@@ -21,11 +21,6 @@ _PLACES = {"on the beach": "海边的", "on a table": "桌子上的", "in the sn
            "on a sofa": "沙发上的"}  # fmt: skip
 _TEMPLATES_EN = ("a photo of a {}", "a picture of {}", "{}", "the {}", "a {}", "a close-up of a {}")
 _TEMPLATES_ZH = ("{}的照片", "一张{}的照片", "{}", "一个{}", "{}的特写", "有{}的图片")
-
-
-def is_chinese(text: str) -> bool:
-    """Whether a text holds a Han character."""
-    return _HAN.search(text) is not None
 
 
 def bilingual_texts(seed: int = 0) -> list[str]:

@@ -146,8 +146,18 @@ class Embedder:
         """
         if not labels:
             raise ConfigError("labels must not be empty")
-        similarity = self.embed_labels(labels, templates) @ self.embed_image([image])[0]
-        return _softmax(similarity * self.scale)
+        return self.choose(self.embed_image([image]), self.embed_labels(labels, templates))[0]
+
+    def choose(self, pictures: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """How likely each label is for each picture, if exactly one of them is right.
+
+        Shapes:
+            pictures: (B, E), labels: (N, E), unit length
+            returns: (B, N) float32, each row summing to 1
+        """
+        logits = (pictures @ labels.T).astype(np.float64) * self.scale
+        exponents = np.exp(logits - logits.max(1, keepdims=True))
+        return (exponents / exponents.sum(1, keepdims=True)).astype(np.float32)
 
     @property
     def scale(self) -> float:
@@ -180,8 +190,3 @@ def _batches(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
 
 def _unit(embedding: torch.Tensor) -> np.ndarray:
     return F.normalize(embedding.float(), dim=-1).cpu().numpy()
-
-
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    exponents = np.exp(logits - logits.max())
-    return (exponents / exponents.sum()).astype(np.float32)

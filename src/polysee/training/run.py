@@ -11,7 +11,7 @@ import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint, TQDMProgressBar
 from lightning.pytorch.loggers import CSVLogger
 
-from polysee.datasets.teacher import runs_folder
+from polysee.datasets.tables import runs_folder
 from polysee.training.module import Task, TrainingModule
 from polysee.training.recipe import Align, Distil, Recipe
 
@@ -50,16 +50,15 @@ class Validate(Callback):
 
     def __init__(self, every: int, average: Average | None) -> None:
         self.every, self.average = every, average
-        self.last: dict[str, float] = {}
 
     def on_train_batch_end(self, trainer: Any, module: Any, *_: Any) -> None:
         step = trainer.global_step
         if step % self.every and step != module.recipe.steps:
             return
         with averaged(module.model, self.average):
-            self.last = module.task.validate()
-        log.info("step %d: %s", step, {name: round(value, 4) for name, value in self.last.items()})
-        module.log_dict(self.last)
+            found = module.task.validate()
+        log.info("step %d: %s", step, {name: round(value, 4) for name, value in found.items()})
+        module.log_dict(found)
 
 
 class averaged:
@@ -83,7 +82,8 @@ class averaged:
 def train(recipe: Recipe, *, resume: bool = True, progress: bool = True) -> Path:
     """Train a recipe to its end; return the model folder.
 
-    A run that was ended, by `kill -9` too, goes on from its last checkpoint and ends with the same weights.
+    A run that was ended, by `kill -9` too, goes on from its last checkpoint and ends with the same weights. Each start
+    logs into a folder of its own, `logs/version_0`, `version_1`, ...; Lightning would delete an earlier one's rows.
 
     Args:
         resume: go on from the run's last checkpoint where there is one; False begins anew.
@@ -108,7 +108,7 @@ def train(recipe: Recipe, *, resume: bool = True, progress: bool = True) -> Path
         callbacks.append(TQDMProgressBar(refresh_rate=10))
     trainer = lightning.Trainer(
         accelerator="auto", devices=1, max_steps=recipe.steps, max_epochs=-1, precision=recipe.precision,
-        gradient_clip_val=recipe.optimiser.clip_norm, logger=CSVLogger(folder, name="", version=""),
+        gradient_clip_val=recipe.optimiser.clip_norm, logger=CSVLogger(folder, name="logs"),
         callbacks=callbacks, enable_progress_bar=progress, enable_model_summary=False,
         log_every_n_steps=20, use_distributed_sampler=False,
     )  # fmt: skip

@@ -16,6 +16,7 @@ from polysee.datasets import activations, pictures, texts
 from polysee.datasets.tables import data_folder
 from polysee.datasets.teacher import teacher_vectors
 from polysee.inputs.pixels import PixelRecipe
+from polysee.inputs.prompts import is_chinese
 from polysee.models.efficientnet import PRESETS, EfficientNet
 
 needs_data = pytest.mark.skipif(
@@ -27,20 +28,12 @@ def needs(package: str) -> pytest.MarkDecorator:
     return pytest.mark.skipif(find_spec(package) is None, reason=f"needs the package {package}")
 
 
-@pytest.mark.parametrize(
-    ("text", "chinese"),
-    [("猫", True), ("a 猫", True), ("cat", False), ("", False), ("こ", False), ("。", False)],
-)
-def test_chinese_is_known_by_its_characters(text, chinese):
-    assert texts.is_chinese(text) is chinese
-
-
 @pytest.mark.data
 @needs_data
 def test_texts_are_many_each_once_in_both_languages_and_the_same_every_time():
     found = texts.bilingual_texts(seed=1)
     assert len(found) == len(set(found)) > 50_000
-    share = sum(map(texts.is_chinese, found)) / len(found)
+    share = sum(map(is_chinese, found)) / len(found)
     assert 0.3 < share < 0.7
     assert all(text and text == text.strip() for text in found)
 

@@ -78,3 +78,11 @@ def test_only_names_among_queries_are_put_into_sentences() -> None:
 def test_given_templates_replace_the_own_ones() -> None:
     own = prompts.embed_names(letters, ["cat"], ["{} {}"])[0]
     np.testing.assert_allclose(own, letters(["cat cat"])[0], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("text", "chinese"),
+    [("猫", True), ("a 猫", True), ("cat", False), ("", False), ("こ", False), ("。", False)],
+)
+def test_chinese_is_known_by_its_characters(text, chinese):
+    assert prompts.is_chinese(text) is chinese

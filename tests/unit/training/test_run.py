@@ -150,7 +150,9 @@ def test_the_average_follows_its_formula():
 
 def test_the_log_says_what_was_lost_and_measured(trained, tmp_path):
     trained(steps=40)
-    with (tmp_path / "runs" / "tiny" / "metrics.csv").open(encoding="utf-8", newline="") as file:
+    with (tmp_path / "runs" / "tiny" / "logs" / "version_0" / "metrics.csv").open(
+        encoding="utf-8", newline=""
+    ) as file:
         rows = list(csv.DictReader(file))
     assert {"step", "loss", "fit", "small", "validation_weight"} <= rows[0].keys()
     losses = [row for row in rows if row["loss"]]

@@ -1,4 +1,4 @@
-"""From a folder of pictures to the right one: index, search, classify."""
+"""Say which of some names fits each picture."""
 
 from __future__ import annotations
 
@@ -12,13 +12,11 @@ import numpy as np
 
 from polysee.errors import ConfigError, MediaError
 from polysee.inference import load
-from polysee.library import Library
 from polysee.media.image import read_image
 
 if TYPE_CHECKING:
     from polysee.inference import Embedder
     from polysee.inference.loading import Device, Dtype
-    from polysee.library import IndexReport, SearchResult
 
 Progress = Callable[[int, int], None]
 """Called with what is done and the total."""
@@ -59,77 +57,6 @@ class ClassifyReport:
     seconds: float
 
 
-def index_pictures(
-    paths: Sequence[Path],
-    *,
-    library: Path | Library | None = None,
-    model: str | None = None,
-    device: Device = "auto",
-    dtype: Dtype = "auto",
-    prune: bool = False,
-    progress: Progress | None = None,
-) -> IndexReport:
-    """Read folders and pictures into a library; what has not changed is skipped.
-
-    Args:
-        library: its folder, the platform's own if None; or one that is open, with its model.
-        model: the library's own if None.
-        prune: forget files below `paths` that are gone.
-    """
-    opened = _open(library, model, device, dtype)
-    return opened.index(paths, prune=prune, progress=progress)
-
-
-def search_pictures(
-    query: str = "",
-    *,
-    image: Path | None = None,
-    exclude: Sequence[str] = (),
-    folder: Path | None = None,
-    after: str | None = None,
-    before: str | None = None,
-    top: int = 20,
-    everything: bool = False,
-    text_weight: float = 1.0,
-    image_weight: float = 1.0,
-    library: Path | Library | None = None,
-    model: str | None = None,
-    device: Device = "auto",
-    dtype: Dtype = "auto",
-) -> SearchResult:
-    """Find pictures by a sentence, by a picture, or by both.
-
-    Args:
-        exclude: what must not show, beside what the sentence itself excludes.
-        after, before: dates, such as "2023" or "2023-10-05".
-        everything: also what is hardly relevant.
-        text_weight, image_weight: how much each counts when both are given.
-    Raises:
-        QueryError: neither a sentence nor a picture was given.
-    """
-    opened = _open(library, model, device, dtype)
-    return opened.search(
-        query,
-        image=image.expanduser() if image else None,
-        exclude=exclude,
-        folder=folder,
-        after=after,
-        before=before,
-        top=top,
-        everything=everything,
-        text_weight=text_weight,
-        image_weight=image_weight,
-    )
-
-
-def _open(
-    library: Path | Library | None, model: str | None, device: Device, dtype: Dtype
-) -> Library:
-    if isinstance(library, Library):
-        return library
-    return Library(library, model=model, device=device, dtype=dtype)
-
-
 def classify_files(
     files: Sequence[Path],
     labels: Sequence[str],
@@ -160,8 +87,7 @@ def classify_files(
         paths = [path.expanduser().absolute() for path in files[start : start + BATCH_SIZE]]
         good, pictures = _read(embedder, paths, failed)
         if good:
-            similarity = embedder.embed_pictures(np.stack(pictures)) @ words.T  # (B, N)
-            chances = _softmax(embedder.scale * similarity)
+            chances = embedder.choose(embedder.embed_pictures(np.stack(pictures)), words)
             results += [
                 Classified(str(path), _best_first(labels, row))
                 for path, row in zip(good, chances, strict=True)
@@ -186,12 +112,6 @@ def _read(
         good.append(path)
         pictures.append(embedder.recipe.resize(image))
     return good, pictures
-
-
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    """Over the last axis; float64, so that the smallest chances stay above 0."""
-    exponents = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True))
-    return exponents / exponents.sum(axis=-1, keepdims=True)
 
 
 def _best_first(labels: Sequence[str], probabilities: np.ndarray) -> list[Guess]:
