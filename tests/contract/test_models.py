@@ -19,9 +19,11 @@ from polysee.checkpoints.registry import FAMILIES, FAMILY, build, config_to_dict
 from polysee.errors import CheckpointError, ConfigError
 from polysee.inputs.pixels import PixelRecipe
 from polysee.models.align import AlignConfig
-from polysee.models.bert import BertConfig
+from polysee.models.bert import BertClassifierConfig, BertConfig, BertMaskedLMConfig
 from polysee.models.clip import ClipConfig, ClipTextConfig
 from polysee.models.efficientnet import EfficientNetConfig
+from polysee.models.gpt import GptConfig
+from polysee.models.transformer import TransformerConfig
 from polysee.models.vit import ViTConfig
 
 CONTEXT, VOCABULARY, END = 9, 30, 29
@@ -55,6 +57,12 @@ def token_by_token(model: Any, tokens: torch.Tensor, mask: torch.Tensor) -> torc
     return (model(tokens, mask) * mask[..., None]).flatten(1)
 
 
+def continued(model: Any, tokens: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """The same text is read and written."""
+    return (model(tokens, tokens, mask, mask) * mask[..., None]).flatten(1)
+
+
+TEXT_SIZES = (VOCABULARY, 16, 2, 2, 24, CONTEXT)
 SCALES = ({"initial_temperature": 0.0}, {"initial_temperature": float("nan")})
 CASES = {
     "align": Case(
@@ -66,6 +74,17 @@ CASES = {
         BERT, None, texts=token_by_token,
         wrong=({"num_heads": 3}, {"num_heads": 0}, {"vocab_size": 0}, {"hidden_size": -16}, {"mlp_size": 2.5},
                {"activation": "none"}, {"norm_epsilon": float("inf")}),
+    ),
+    "bert with a pooler": Case(replace(BERT, pooler=True), None, texts=token_by_token),
+    "bert-classifier": Case(
+        BertClassifierConfig(*TEXT_SIZES, labels=("a", "b", "c")), None,
+        texts=lambda model, tokens, mask: model(tokens, mask),
+        wrong=({"labels": ("a",)}, {"labels": ("a", "a")}, {"pooler": False}),
+    ),
+    "bert-masked-lm": Case(BertMaskedLMConfig(*TEXT_SIZES), None, texts=token_by_token),
+    "gpt": Case(GptConfig(*TEXT_SIZES), None, texts=token_by_token, wrong=({"num_heads": 3}, {"vocab_size": 0})),
+    "transformer": Case(
+        TransformerConfig(*TEXT_SIZES), None, texts=continued, wrong=({"num_heads": 3}, {"hidden_size": 15}),
     ),
     "clip": Case(
         ClipConfig(replace(VIT, input_norm=True, patch_bias=False), CLIP_TEXT, 12), towers, texts=sentences,

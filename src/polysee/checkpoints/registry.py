@@ -12,9 +12,18 @@ from torch import nn
 
 from polysee.errors import CheckpointError, ConfigError
 from polysee.models.align import Align, AlignConfig
-from polysee.models.bert import Bert, BertConfig
+from polysee.models.bert import (
+    Bert,
+    BertClassifier,
+    BertClassifierConfig,
+    BertConfig,
+    BertMaskedLM,
+    BertMaskedLMConfig,
+)
 from polysee.models.clip import Clip, ClipConfig
 from polysee.models.efficientnet import EfficientNet, EfficientNetConfig
+from polysee.models.gpt import Gpt, GptConfig
+from polysee.models.transformer import Transformer, TransformerConfig
 from polysee.models.vit import ViT, ViTConfig
 
 FAMILY = "polysee_family"
@@ -31,8 +40,12 @@ class Family:
 FAMILIES = {
     "align": Family(AlignConfig, Align),
     "bert": Family(BertConfig, Bert),
+    "bert-classifier": Family(BertClassifierConfig, BertClassifier),
+    "bert-masked-lm": Family(BertMaskedLMConfig, BertMaskedLM),
     "clip": Family(ClipConfig, Clip),
     "efficientnet": Family(EfficientNetConfig, EfficientNet),
+    "gpt": Family(GptConfig, Gpt),
+    "transformer": Family(TransformerConfig, Transformer),
     "vit": Family(ViTConfig, ViT),
 }
 
@@ -75,7 +88,9 @@ def _make(cls: type, values: dict[str, Any]) -> Any:
             if not isinstance(value, dict):
                 raise TypeError(f"{name} must be an object, not {value!r}")
             value = _make(typing.cast(type, hint), value)
-        elif isinstance(value, list):
+        elif typing.get_origin(hint) is tuple:
+            if not isinstance(value, list | tuple):
+                raise TypeError(f"{name} must be a list, not {value!r}")
             value = tuple(value)
         elif hint in (int, float, bool, str) and not _is_a(value, hint):
             raise TypeError(f"{name} must be {hint.__name__}, not {value!r}")

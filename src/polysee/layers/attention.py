@@ -54,22 +54,46 @@ def attention(
 
 
 class Cache:
-    """The keys and values of one attention layer for the tokens read so far, (B, H, S, K) each."""
+    """The keys and values of one attention layer for the tokens read so far, (B, H, S, K) each.
+
+    Room is made ahead and doubled when it is full, so that a new token costs a copy of itself alone, not of all that
+    came before it.
+    """
 
     def __init__(self) -> None:
-        self.key: torch.Tensor | None = None
-        self.value: torch.Tensor | None = None
+        self._kept: torch.Tensor | None = None  # (2, B, H, room, K)
+        self._length = 0
 
     def __len__(self) -> int:
-        return 0 if self.key is None else self.key.shape[2]
+        return self._length
 
     def append(self, key: torch.Tensor, value: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Add new tokens (B, H, T, K) and return all of them (B, H, S + T, K)."""
-        if self.key is not None and self.value is not None:
-            key = torch.cat([self.key, key], dim=2)
-            value = torch.cat([self.value, value], dim=2)
-        self.key, self.value = key, value
-        return key, value
+        start, end = self._length, self._length + key.shape[2]
+        kept = self._kept
+        if kept is None or end > kept.shape[3]:
+            kept = key.new_empty(2, *key.shape[:2], max(end, 2 * start, _LEAST_ROOM), key.shape[3])
+            if self._kept is not None:
+                kept[:, :, :, :start] = self._kept[:, :, :, :start]
+            self._kept = kept
+        kept[0, :, :, start:end] = key
+        kept[1, :, :, start:end] = value
+        self._length = end
+        return kept[0, :, :, :end], kept[1, :, :, :end]
+
+    def read(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """The keys and values kept so far, (B, H, S, K) each."""
+        if self._kept is None:
+            raise ValueError("nothing was read into this cache yet")
+        return self._kept[0, :, :, : self._length], self._kept[1, :, :, : self._length]
+
+    def select(self, rows: torch.Tensor) -> None:
+        """Go on with these rows (B,) of the batch, in this order: what beam search does with its beams."""
+        if self._kept is not None:
+            self._kept = self._kept[:, rows]
+
+
+_LEAST_ROOM = 64
 
 
 class Attention(nn.Module):
@@ -83,7 +107,8 @@ class Attention(nn.Module):
         num_heads: H.
     Shapes:
         x: (B, T, D)
-        context: (B, S, D), what keys and values are made of; `x` itself when absent
+        context: (B, S, D), what keys and values are made of; `x` itself when absent. With a cache it is read once,
+            at the first call
         mask: broadcastable to (B, H, T, S), bool; True means "may attend"
         returns: (B, T, D)
     Raises:
@@ -114,12 +139,15 @@ class Attention(nn.Module):
         context: torch.Tensor | None = None,
         cache: Cache | None = None,
     ) -> torch.Tensor:
-        source = x if context is None else context
         query = self._split(self.query(x))  # (B, H, T, K)
-        key, value = self._split(self.key(source)), self._split(self.value(source))  # (B, H, S, K)
-        if cache is not None:
-            key, value = cache.append(key, value)
-        mixed = attention(query, key, value, mask, causal=causal)
+        if context is not None and cache:
+            key, value = cache.read()
+        else:
+            source = x if context is None else context
+            key, value = self._split(self.key(source)), self._split(self.value(source))
+            if cache is not None:
+                key, value = cache.append(key, value)
+        mixed = attention(query, key, value, mask, causal=causal)  # key, value: (B, H, S, K)
         return self.output(mixed.transpose(1, 2).flatten(2))  # (B, T, D)
 
     def _split(self, x: torch.Tensor) -> torch.Tensor:
@@ -129,3 +157,16 @@ class Attention(nn.Module):
 def padding_mask(mask: torch.Tensor | None) -> torch.Tensor | None:
     """Turn a mask over tokens, (B, S) with True for a real token, into one over attention, (B, 1, 1, S)."""
     return None if mask is None else mask[:, None, None, :]
+
+
+def positions_of(mask: torch.Tensor) -> torch.Tensor:
+    """Where in its text each token stands, for texts that are padded on the left.
+
+    Shapes:
+        mask: (B, S) bool, True for a real token
+        returns: (B, S) int64, 0 at the first real token of each row; 0 under padding on the left
+    Example:
+        >>> positions_of(torch.tensor([[False, True, True]])).tolist()
+        [[0, 0, 1]]
+    """
+    return (mask.long().cumsum(1) - 1).clamp(min=0)

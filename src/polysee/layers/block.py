@@ -114,3 +114,53 @@ class PostNormBlock(Block):
         attended = self.attention(x, mask, causal=causal, cache=cache)
         x = self.attention_norm(x + self.dropout(attended))
         return self.mlp_norm(x + self.dropout(self.mlp(x)))
+
+
+class DecoderBlock(PostNormBlock):
+    """The decoder's block of "Attention Is All You Need": between the two parts, attention over what the encoder read.
+
+    Vaswani et al. 2017, section 3.1 (https://arxiv.org/abs/1706.03762).
+
+    Shapes:
+        x: (B, T, D)
+        memory: (B, S, D), the encoder's output
+        mask: broadcastable to (B, H, T, T), over the decoder's own tokens; memory_mask: to (B, H, T, S)
+        returns: (B, T, D)
+    """
+
+    def __init__(
+        self,
+        hidden_size: int,
+        num_heads: int,
+        mlp_size: int,
+        *,
+        activation: str = "relu",
+        norm_epsilon: float = 1e-5,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__(
+            hidden_size,
+            num_heads,
+            mlp_size,
+            activation=activation,
+            norm_epsilon=norm_epsilon,
+            dropout=dropout,
+        )
+        self.cross_attention = Attention(hidden_size, num_heads)
+        self.cross_norm = nn.LayerNorm(hidden_size, eps=norm_epsilon)
+
+    def forward(  # type: ignore[override]
+        self,
+        x: torch.Tensor,
+        memory: torch.Tensor,
+        mask: torch.Tensor | None = None,
+        memory_mask: torch.Tensor | None = None,
+        *,
+        cache: Cache | None = None,
+        memory_cache: Cache | None = None,
+    ) -> torch.Tensor:
+        attended = self.attention(x, mask, causal=True, cache=cache)
+        x = self.attention_norm(x + self.dropout(attended))
+        crossed = self.cross_attention(x, memory_mask, context=memory, cache=memory_cache)
+        x = self.cross_norm(x + self.dropout(crossed))
+        return self.mlp_norm(x + self.dropout(self.mlp(x)))

@@ -9,8 +9,8 @@ import torch
 from torch.testing import assert_close
 
 from polysee.errors import ConfigError
-from polysee.layers.attention import Attention, Cache, attention, padding_mask
-from polysee.layers.block import MLP, Block, PostNormBlock, quick_gelu
+from polysee.layers.attention import Attention, Cache, attention, padding_mask, positions_of
+from polysee.layers.block import MLP, Block, DecoderBlock, PostNormBlock, quick_gelu
 from polysee.layers.pooling import first_token, mean_token
 
 
@@ -112,6 +112,40 @@ def test_a_cache_gives_what_the_whole_gives(kind, sizes):
         assert len(cache) == end
         start = end
     assert_close(torch.cat(parts, 1), whole)
+
+
+def test_a_cache_grows_and_keeps_what_is_in_it():
+    draw = torch.Generator().manual_seed(0)
+    key, value = torch.randn(2, 2, 3, 300, 4, generator=draw)
+    cache = Cache()
+    for start, end in ((0, 1), (1, 64), (64, 65), (65, 130), (130, 300)):
+        found = cache.append(key[:, :, start:end], value[:, :, start:end])
+        assert torch.equal(found[0], key[:, :, :end])
+        assert torch.equal(found[1], value[:, :, :end])
+    cache.select(torch.tensor([1, 1, 0]))
+    assert torch.equal(cache.read()[0], key[[1, 1, 0]])
+    assert torch.equal(cache.read()[1], value[[1, 1, 0]])
+
+
+def test_a_memory_is_read_into_the_cache_once():
+    torch.manual_seed(0)
+    block = DecoderBlock(8, 2, 16).eval()
+    x, memory = torch.randn(2, 4, 8), torch.randn(2, 5, 8)
+    memory_mask = torch.tensor([[True] * 5, [True] * 3 + [False] * 2])[:, None, None]
+    whole = block(x, memory, None, memory_mask)
+    own, other = Cache(), Cache()
+    parts = [block(x[:, :1], memory, None, memory_mask, cache=own, memory_cache=other)]
+    nothing = torch.full_like(memory, torch.nan)  # no longer looked at
+    for place in range(1, 4):
+        new = x[:, place : place + 1]
+        parts.append(block(new, nothing, None, memory_mask, cache=own, memory_cache=other))
+    assert (len(own), len(other)) == (4, 5)
+    assert_close(torch.cat(parts, 1), whole)
+
+
+def test_positions_start_where_the_text_does():
+    mask = torch.tensor([[False, False, True, True], [True, True, True, False]])
+    assert positions_of(mask).tolist() == [[0, 0, 0, 1], [0, 1, 2, 2]]
 
 
 def test_the_two_blocks_normalise_where_they_say():
