@@ -1,6 +1,6 @@
-"""Train both towers into one space: align-nano's second and third recipe.
+"""Train pictures and texts into one space: align-nano's recipes.
 
-Shapes: B batch, T tokens, E projection size, D hidden size, N names.
+Shapes: B batch, E projection size, D hidden size, M texts, N names.
 """
 
 from __future__ import annotations
@@ -20,14 +20,23 @@ from polysee.checkpoints.efficientnet import imagenet_lite2
 from polysee.checkpoints.folder import TOKENIZER, load_folder, save_folder
 from polysee.datasets.activations import Activations, class_prototypes, lower_activations
 from polysee.datasets.pictures import captioned_pictures, validation_pictures
-from polysee.datasets.tables import read_rows, runs_folder
+from polysee.datasets.tables import runs_folder
 from polysee.datasets.texts import bilingual_texts
-from polysee.inputs.prompts import CHINESE, ENGLISH
 from polysee.inputs.tokenizer import Tokenizer
 from polysee.layers.pooling import mean_token
 from polysee.models.align import Align
-from polysee.objectives.contrastive import contrastive
+from polysee.objectives.contrastive import contrastive, contrastive_many
 from polysee.objectives.distillation import cosine_distillation, soft_label_distillation
+from polysee.training.align_data import (
+    Names,
+    Reader,
+    SaidTexts,
+    TeacherReader,
+    TowerReader,
+    one_text_each,
+    random_maps,
+    text_batch,
+)
 from polysee.training.distil import TaughtTexts
 from polysee.training.module import limited_scale
 from polysee.training.recipe import Align as AlignRecipe
@@ -35,10 +44,17 @@ from polysee.training.recipe import Recipe
 
 log = logging.getLogger(__name__)
 TAUGHT_BATCH = 64
+LANGUAGES = ("english", "chinese")
 
 
 class AlignTask:
-    """Captions, names and the teacher's texts, each step a few of each."""
+    """Captions, names and the teacher's texts, each step a few of each.
+
+    With `text: teacher` the teacher's vectors stand in place of the text tower's mean token, which is not run: the
+    picture tower learns from a better reader, several sentences a picture and thousands of others cost next to
+    nothing, and all the time goes to the pictures (locked-text tuning, the mirror of Zhai et al. 2022,
+    https://arxiv.org/abs/2111.07991).
+    """
 
     def __init__(self, recipe: Recipe, task: AlignRecipe) -> None:
         self.recipe, self.task = recipe, task
@@ -49,12 +65,13 @@ class AlignTask:
         self.card = replace(card, pixels=replace(card.pixels, image_size=task.image_size))
         self.tokenizer = Tokenizer.load(self.start / TOKENIZER, task.text_length)
         self.pictures = captioned_pictures(recipe.seed, task.tiny_pictures)
-        self.activations = self._activations([p.image for p in self.pictures], task.versions)
         self.held_out = validation_pictures()
+        self.groups = np.unique([p.group for p in self.pictures], return_inverse=True)[1]
+        self.activations = self._activations([p.image for p in self.pictures], task.versions)
         self.held_out_activations = self._activations([p.image for p in self.held_out], 0)
-        self.names = [
-            (row["names_en"], row["names_zh"]) for row in read_rows("names/imagenet-1k.parquet")
-        ]
+        self.said = {name: SaidTexts(self.pictures, name, self.groups) for name in LANGUAGES}
+        self.names = Names(self.activations)
+        self.reader = self._reader()
         self.taught = None
         if task.teacher:
             texts = bilingual_texts(recipe.seed)[: task.texts]
@@ -63,30 +80,25 @@ class AlignTask:
         pooled = self.activations.pooled
         self.centre = torch.from_numpy(pooled.astype(np.float32).mean(0))
         self.prototypes = torch.from_numpy(class_prototypes(pooled, self.weight.numpy()))
+        captioned = np.flatnonzero([p.captioned for p in self.pictures])
+        self.epoch = np.concatenate([np.arange(len(self.pictures)), *[captioned] * task.again])
         if task.fit_projection:
             self._fit_projection()
         self.model.image.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def batch(self, step: int) -> dict[str, Any]:
-        """Pictures of one epoch come in a random order, each in a random version, with a random sentence a language."""
-        size = self.recipe.batch_size
-        epoch, place = divmod(step, len(self.pictures) // size)
-        order = np.random.default_rng([self.recipe.seed, epoch]).permutation(len(self.pictures))
+        """Pictures of one epoch come in a random order, in a random view, with random sentences."""
+        size, task = self.recipe.batch_size, self.task
+        epoch, place = divmod(step, len(self.epoch) // size)
+        order = np.random.default_rng([self.recipe.seed, epoch]).permutation(self.epoch)
         rows = order[place * size : (place + 1) * size]
         draw = np.random.default_rng([self.recipe.seed, epoch, place])
-        versions = draw.integers(0, self.activations.maps.shape[1], size)
-        maps = self.activations.maps[rows, versions]  # (B, Y, X, C)
-        pictures = [self.pictures[row] for row in rows]
-        groups = np.array([picture.group for picture in pictures])
-        batch = {
-            "maps": torch.from_numpy(maps).permute(0, 3, 1, 2).float(),  # (B, C, Y, X)
-            "english": self.tokenizer([_one(p.english, "a photo", draw) for p in pictures]),
-            "chinese": self.tokenizer([_one(p.chinese, "照片", draw) for p in pictures]),
-            "same": torch.from_numpy(groups[:, None] == groups),
-        }
-        if self.task.names or self.task.prototypes:
-            batch.update(self._names(rows, draw))
-            batch["pooled"] = torch.from_numpy(self.activations.pooled[rows].astype(np.float32))
+        batch: dict[str, Any] = {"maps": random_maps(self.activations.maps, rows, draw)}
+        for name in LANGUAGES:
+            sizes = (task.sentences, task.other_sentences)
+            batch[name] = text_batch(self.said[name], self.reader, rows, self.groups, sizes, draw)
+        batch["names"] = self.names.batch(rows, self.reader, task.names_a_step, draw)
+        batch["pooled"] = torch.from_numpy(self.activations.pooled[rows].astype(np.float32))
         if self.taught:
             batch["taught"] = self.taught.batch(step, TAUGHT_BATCH)
         return batch
@@ -95,31 +107,26 @@ class AlignTask:
         model, task = self.model, self.task
         model.image.eval()  # BatchNorm keeps ImageNet's statistics: batches here are small and from the upper part only
         scale = limited_scale(model.log_scale)
-        pooled = model.image.upper(batch["maps"], task.cut).pooled
+        maps = batch["maps"].contiguous(memory_format=torch.channels_last)
+        pooled = model.image.upper(maps, task.cut).pooled
         image = model.image_projection(pooled)  # (B, E)
-        english, chinese = (model.encode_text(*batch[key]) for key in ("english", "chinese"))
-        smooth = {"smoothing": task.smoothing, "same": batch["same"]}
-        losses = {
-            "english": contrastive(image, english, scale, **smooth) / 2,
-            "chinese": contrastive(image, chinese, scale, **smooth) / 2,
-        }
-        if task.translation:
-            losses["translation"] = task.translation * contrastive(
-                english, chinese, scale, **smooth
-            )
-        if task.names or task.prototypes:
-            names = model.encode_text(*batch["names"])  # (N, E)
-            logits = scale * F.normalize(image, dim=1) @ F.normalize(names, dim=1).T  # (B, N)
-            losses["names"] = task.names * soft_label_distillation(logits, batch["said"])
-            prototypes = model.image_projection(self._prototype_features(batch))  # (N, E)
-            losses["prototypes"] = task.prototypes * contrastive(prototypes, names, scale)
-        if task.keep:
-            said = (pooled @ self.weight.T + self.bias).log_softmax(1).gather(1, batch["classes"])
-            losses["keep"] = -task.keep * (batch["probabilities"] * said).sum(1).mean()
+        losses = {}
+        for name in LANGUAGES:
+            said = batch[name]
+            text = self.reader.encode(said["read"])  # (M, E)
+            losses[name] = contrastive_many(image, text, scale, said["right"], said["kept"])
+        names = batch["names"]
+        text = self.reader.encode(names["read"])  # (N, E)
+        logits = scale * F.normalize(image, dim=1) @ F.normalize(text, dim=1).T  # (B, N)
+        losses["names"] = task.names * soft_label_distillation(logits, names["said"])
+        prototypes = model.image_projection(self._prototype_features(batch))  # (N, E)
+        losses["prototypes"] = task.prototypes * contrastive(prototypes, text, scale)
+        found = (pooled @ self.weight.T + self.bias).log_softmax(1).gather(1, names["classes"])
+        losses["keep"] = -task.keep * (names["probabilities"] * found).sum(1).mean()
         if self.taught:
             tokens, mask, target = batch["taught"]
-            said = mean_token(model.text(tokens, mask), mask)  # (B, D)
-            losses["teacher"] = task.teacher * cosine_distillation(said, target)
+            mean = mean_token(model.text(tokens, mask), mask)  # (B, D)
+            losses["teacher"] = task.teacher * cosine_distillation(mean, target)
         return losses
 
     @torch.no_grad()
@@ -132,23 +139,29 @@ class AlignTask:
         ]
         image = F.normalize(self.model.image_projection(torch.cat(pooled)), dim=1)
         found = {}
-        for language in ("english", "chinese"):
+        for language in LANGUAGES:
             texts = [(i, t) for i, p in enumerate(self.held_out) for t in getattr(p, language)]
             texts.sort(key=lambda pair: len(pair[1]))
             vectors = [
-                self.model.encode_text(*self.tokenizer([t for _, t in texts[start : start + 100]]))
-                for start in range(0, len(texts), 100)
+                self.reader.encode(self.reader.read([t for _, t in texts[at : at + 100]]))
+                for at in range(0, len(texts), 100)
             ]
             best = (F.normalize(torch.cat(vectors), dim=1) @ image.T).topk(10).indices
             owner = torch.tensor([i for i, _ in texts])
-            found[f"validation_{language}_r10"] = (
-                (best == owner[:, None]).any(1).float().mean().item()
-            )
+            right = (best == owner[:, None]).any(1).float().mean().item()
+            found[f"validation_{language}_r10"] = right
         return found
 
     def save(self, folder: Path) -> None:
         save_folder(folder, self.model, self.card, half=False)
         shutil.copy(self.start / TOKENIZER, folder / TOKENIZER)
+
+    def _reader(self) -> Reader:
+        if self.task.text == "tower":
+            return TowerReader(self.model, self.tokenizer)
+        pictures = [*self.pictures, *self.held_out]
+        texts = [text for picture in pictures for text in (*picture.english, *picture.chinese)]
+        return TeacherReader(self.model, texts + self.names.texts())
 
     def _activations(self, images: list[bytes], versions: int) -> Activations:
         recipe = self.card.pixels
@@ -167,13 +180,9 @@ class AlignTask:
         model.text_projection.bias.zero_()
         draw = np.random.default_rng(self.recipe.seed)
         target = torch.zeros(len(self.pictures), size)
-        for language, otherwise in (("english", "a photo"), ("chinese", "照片")):
-            texts = [_one(getattr(p, language), otherwise, draw) for p in self.pictures]
-            order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
-            for start in range(0, len(order), 64):
-                rows = order[start : start + 64]
-                vectors = model.encode_text(*self.tokenizer([texts[i] for i in rows]))
-                target[rows] += F.normalize(vectors, dim=1)
+        for said in self.said.values():
+            pictures, vectors = one_text_each(said, self.reader, draw)
+            target[pictures] += vectors
         target = F.normalize(target - target.mean(0), dim=1)
         features = torch.from_numpy(self.activations.pooled.astype(np.float32)) - self.centre
         gram = features.T @ features
@@ -191,53 +200,13 @@ class AlignTask:
         Shapes:
             returns: (N, 1280)
         """
-        prototypes = self.prototypes[batch["chosen"]]
+        prototypes = self.prototypes[batch["names"]["chosen"]]
         others = batch["pooled"][torch.randint(len(batch["pooled"]), (len(prototypes),))]
         share = torch.rand(len(prototypes), 1) * 0.7
         return (self.centre + prototypes + share * (others - self.centre)).clamp(min=0)
-
-    def _names(
-        self, rows: np.ndarray, draw: np.random.Generator, most: int = 128
-    ) -> dict[str, Any]:
-        """The ImageNet names that matter for these pictures and some others, and how likely the classifier finds each.
-
-        Shapes:
-            returns: names, (tokens, mask) of N texts; chosen (N,), their classes; said (B, N), their probabilities;
-                classes and probabilities (B, 10), what the classifier said
-        """
-        classes, probabilities = (
-            self.activations.classes[rows],
-            self.activations.probabilities[rows],
-        )
-        weight: np.ndarray = np.bincount(
-            classes.ravel(), probabilities.ravel().astype(np.float32), minlength=len(self.names)
-        )
-        weight = weight + draw.uniform(0, 0.05, len(weight))  # beyond those that matter, any
-        chosen = np.argsort(-weight)[:most]
-        texts = []
-        for index in chosen:
-            chinese = bool(draw.random() < 0.5)
-            template = draw.choice(CHINESE if chinese else ENGLISH)
-            texts.append(str(template).format(draw.choice(self.names[index][int(chinese)])))
-        column = np.full(len(self.names), -1)
-        column[chosen] = np.arange(len(chosen))
-        said = np.zeros((len(rows), len(chosen)), np.float32)
-        row, place = np.nonzero(column[classes] >= 0)
-        said[row, column[classes[row, place]]] = probabilities[row, place]
-        return {
-            "names": self.tokenizer(texts),
-            "chosen": torch.from_numpy(chosen),
-            "said": torch.from_numpy(said),
-            "classes": torch.from_numpy(classes.astype(np.int64)),
-            "probabilities": torch.from_numpy(probabilities.astype(np.float32)),
-        }
 
 
 def start_folder(start: str) -> Path:
     """The model folder of an earlier run, or the folder that `start` is."""
     run = runs_folder() / start / "model"
     return run if run.is_dir() else Path(start)
-
-
-def _one(sentences: tuple[str, ...], otherwise: str, draw: np.random.Generator) -> str:
-    return str(draw.choice(sentences)) if sentences else otherwise

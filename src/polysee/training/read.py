@@ -1,0 +1,123 @@
+"""Teach the small text tower to find what the teacher would find: align-nano's recipe after the pictures'.
+
+Shapes: B batch, T tokens, D the teacher's size, E projection size, P pictures.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from polysee.checkpoints.folder import TOKENIZER, load_folder, save_folder
+from polysee.datasets.activations import lower_activations
+from polysee.datasets.pictures import Captioned, captioned_pictures, validation_pictures
+from polysee.datasets.texts import bilingual_texts
+from polysee.inputs.tokenizer import Tokenizer
+from polysee.models.align import Align
+from polysee.objectives.contrastive import contrastive_many
+from polysee.objectives.distillation import cosine_distillation, soft_label_distillation
+from polysee.training.align import LANGUAGES, start_folder
+from polysee.training.distil import TaughtTexts
+from polysee.training.module import limited_scale
+from polysee.training.recipe import Read, Recipe
+
+log = logging.getLogger(__name__)
+
+
+class ReadTask:
+    """The picture tower and both projections stay as they are (locked-image tuning, Zhai et al. 2022).
+
+    A text's vector is to point where the teacher's points once projected; to rank pictures as that one ranks them; and
+    a caption's to be nearer to its own picture than to others.
+    """
+
+    def __init__(self, recipe: Recipe, task: Read) -> None:
+        self.recipe, self.task = recipe, task
+        self.start = start_folder(task.start)
+        model, self.card = load_folder(self.start)
+        assert isinstance(model, Align)
+        self.model: Align = model
+        self.tokenizer = Tokenizer.load(self.start / TOKENIZER, task.text_length)
+        pictures = captioned_pictures(recipe.seed, task.tiny_pictures)
+        self.groups = np.unique([p.group for p in pictures], return_inverse=True)[1]
+        self.images = self._images(pictures)  # (P, E)
+        self.validation = validation_pictures()
+        self.validation_images = self._images(self.validation)
+        owners: dict[str, int] = {}
+        for group, picture in zip(self.groups, pictures, strict=True):
+            owners.update(dict.fromkeys((*picture.english, *picture.chinese), int(group)))
+        said = {text for p in self.validation for text in (*p.english, *p.chinese)}
+        others = bilingual_texts(recipe.seed)[: task.texts]
+        texts = [text for text in dict.fromkeys([*owners, *others]) if text not in said]
+        self.owners = np.array([owners.get(text, -1) for text in texts])
+        self.taught = TaughtTexts(texts, self.tokenizer, recipe.seed)
+        with torch.no_grad():
+            self.taught.targets = F.normalize(
+                self.model.text_projection(self.taught.targets), dim=1
+            )
+
+    def batch(self, step: int) -> dict[str, Any]:
+        rows = self.taught.order(step, self.recipe.batch_size)
+        tokens, mask, target = self.taught.rows(rows)
+        owners = self.owners[rows]
+        draw = np.random.default_rng([self.recipe.seed, step])
+        own = np.flatnonzero(np.isin(self.groups, owners[owners >= 0]))
+        own = draw.permutation(own)[: self.task.pictures // 2]  # a class's name owns very many
+        others = draw.choice(len(self.groups), self.task.pictures - len(own), replace=False)
+        pictures = np.unique(np.concatenate([own, others]))
+        right = self.groups[pictures][:, None] == owners[None]  # (P, B)
+        return {
+            "text": (tokens, mask),
+            "target": target,
+            "images": self.images[pictures],
+            "right": torch.from_numpy(right),
+        }
+
+    def losses(self, batch: dict[str, Any]) -> dict[str, torch.Tensor]:
+        images, target = batch["images"], batch["target"]
+        scale = limited_scale(self.model.log_scale).detach()
+        text = self.model.encode_text(*batch["text"])  # (B, E)
+        wanted = (scale * target @ images.T).softmax(1)  # (B, P)
+        logits = scale * F.normalize(text, dim=1) @ images.T
+        pairs = contrastive_many(images, text, scale, batch["right"])
+        return {
+            "cosine": self.task.cosine * cosine_distillation(text, target),
+            "ranking": soft_label_distillation(logits, wanted),
+            "pairs": self.task.pairs * pairs,
+        }
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, float]:
+        """Text-to-picture R@10 over Flickr8k's validation pictures, in both languages."""
+        found = {}
+        for language in LANGUAGES:
+            texts = [(i, t) for i, p in enumerate(self.validation) for t in getattr(p, language)]
+            texts.sort(key=lambda pair: len(pair[1]))
+            vectors = [
+                self.model.encode_text(*self.tokenizer([t for _, t in texts[at : at + 100]]))
+                for at in range(0, len(texts), 100)
+            ]
+            best = (F.normalize(torch.cat(vectors), dim=1) @ self.validation_images.T).topk(10)
+            owner = torch.tensor([i for i, _ in texts])
+            right = (best.indices == owner[:, None]).any(1).float().mean().item()
+            found[f"validation_{language}_r10"] = right
+        return found
+
+    def save(self, folder: Path) -> None:
+        save_folder(folder, self.model, self.card, half=False)
+        shutil.copy(self.start / TOKENIZER, folder / TOKENIZER)
+
+    @torch.no_grad()
+    def _images(self, pictures: list[Captioned]) -> torch.Tensor:
+        """Shapes: returns (P, E) of unit length."""
+        tower, last = self.model.image, len(self.model.image.blocks)
+        images = [picture.image for picture in pictures]
+        kept = lower_activations(tower, images, self.card.pixels, last, 0)
+        pooled = torch.from_numpy(kept.pooled.astype(np.float32))
+        return F.normalize(self.model.image_projection(pooled), dim=1)
