@@ -20,9 +20,11 @@ from polysee.errors import CheckpointError, ConfigError
 from polysee.inputs.pixels import PixelRecipe
 from polysee.models.align import AlignConfig
 from polysee.models.bert import BertClassifierConfig, BertConfig, BertMaskedLMConfig
+from polysee.models.chinese_clip import ChineseClipConfig
 from polysee.models.clip import ClipConfig, ClipTextConfig
 from polysee.models.efficientnet import EfficientNetConfig
 from polysee.models.gpt import GptConfig
+from polysee.models.siglip import SiglipConfig, SiglipTextConfig
 from polysee.models.transformer import TransformerConfig
 from polysee.models.vit import ViTConfig
 
@@ -62,6 +64,12 @@ def continued(model: Any, tokens: torch.Tensor, mask: torch.Tensor) -> torch.Ten
     return (model(tokens, tokens, mask, mask) * mask[..., None]).flatten(1)
 
 
+def filled_up(model: Any, tokens: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Texts as SigLIP's tokenizer fills them up: the filling is read, so it has to be the right one."""
+    tokens = nn.functional.pad(tokens * mask, (0, max(0, CONTEXT - tokens.shape[1])))
+    return model.encode_text(tokens)
+
+
 TEXT_SIZES = (VOCABULARY, 16, 2, 2, 24, CONTEXT)
 SCALES = ({"initial_temperature": 0.0}, {"initial_temperature": float("nan")})
 CASES = {
@@ -90,12 +98,25 @@ CASES = {
         ClipConfig(replace(VIT, input_norm=True, patch_bias=False), CLIP_TEXT, 12), towers, texts=sentences,
         wrong=({"projection_size": -1}, {"image": replace(VIT, class_token=False)}, *SCALES),
     ),
+    "chinese-clip": Case(
+        ChineseClipConfig(replace(VIT, input_norm=True, patch_bias=False), BERT, 12), towers, texts=sentences,
+        wrong=({"projection_size": 0}, {"image": replace(VIT, class_token=False)}, *SCALES),
+    ),
+    "siglip": Case(
+        SiglipConfig(replace(VIT, class_token=False), SiglipTextConfig(*TEXT_SIZES)), towers, texts=filled_up,
+        wrong=({"image": VIT}, *SCALES),
+    ),
     "efficientnet": Case(
         NET, lambda model, pixels: model(pixels).pooled, (40, 33),
         wrong=({"width": 0.0}, {"depth": -1.0}, {"width": float("nan")}),
     ),
     "efficientnet, lite and headless": Case(
         replace(NET, lite=True, head=False), lambda model, pixels: model(pixels).map.flatten(1), (32, 64)
+    ),
+    "efficientnet, as ported and of few stages": Case(
+        replace(NET, as_ported=True, head=False, stages=((1, 3, 1, 1, 16), (2, 5, 2, 6, 24))),
+        lambda model, pixels: model(pixels).pooled, (41, 33),
+        wrong=({"stages": ()}, {"stages": ((1, 3, 1, 1),)}, {"stages": ((1, 3, 0, 1, 16),)}),
     ),
     "vit": Case(
         VIT, lambda model, pixels: model(pixels).flatten(1),

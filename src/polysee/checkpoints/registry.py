@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,9 +20,11 @@ from polysee.models.bert import (
     BertMaskedLM,
     BertMaskedLMConfig,
 )
+from polysee.models.chinese_clip import ChineseClip, ChineseClipConfig
 from polysee.models.clip import Clip, ClipConfig
 from polysee.models.efficientnet import EfficientNet, EfficientNetConfig
 from polysee.models.gpt import Gpt, GptConfig
+from polysee.models.siglip import Siglip, SiglipConfig
 from polysee.models.transformer import Transformer, TransformerConfig
 from polysee.models.vit import ViT, ViTConfig
 
@@ -42,9 +44,11 @@ FAMILIES = {
     "bert": Family(BertConfig, Bert),
     "bert-classifier": Family(BertClassifierConfig, BertClassifier),
     "bert-masked-lm": Family(BertMaskedLMConfig, BertMaskedLM),
+    "chinese-clip": Family(ChineseClipConfig, ChineseClip),
     "clip": Family(ClipConfig, Clip),
     "efficientnet": Family(EfficientNetConfig, EfficientNet),
     "gpt": Family(GptConfig, Gpt),
+    "siglip": Family(SiglipConfig, Siglip),
     "transformer": Family(TransformerConfig, Transformer),
     "vit": Family(ViTConfig, ViT),
 }
@@ -91,11 +95,16 @@ def _make(cls: type, values: dict[str, Any]) -> Any:
         elif typing.get_origin(hint) is tuple:
             if not isinstance(value, list | tuple):
                 raise TypeError(f"{name} must be a list, not {value!r}")
-            value = tuple(value)
+            value = _tuple(value)
         elif hint in (int, float, bool, str) and not _is_a(value, hint):
             raise TypeError(f"{name} must be {hint.__name__}, not {value!r}")
         made[name] = value
     return cls(**made)
+
+
+def _tuple(values: Iterable[Any]) -> tuple[Any, ...]:
+    """JSON knows lists alone; what a config holds is fixed."""
+    return tuple(_tuple(value) if isinstance(value, list | tuple) else value for value in values)
 
 
 def _is_a(value: Any, kind: type) -> bool:

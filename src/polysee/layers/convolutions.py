@@ -63,6 +63,8 @@ class ConvNorm(nn.Module):
         returns: (B, out_channels, ceil(Y / stride), ceil(X / stride))
     """
 
+    convolution: type[SameConv2d] = SameConv2d
+
     def __init__(
         self,
         in_channels: int,
@@ -76,7 +78,7 @@ class ConvNorm(nn.Module):
         norm_momentum: float = 0.01,
     ) -> None:
         super().__init__()
-        self.conv = SameConv2d(
+        self.conv = self.convolution(
             in_channels, out_channels, kernel_size, stride=stride, groups=groups, bias=False
         )
         self.norm = nn.BatchNorm2d(out_channels, eps=norm_epsilon, momentum=norm_momentum)

@@ -19,11 +19,11 @@ import torch
 from torch import nn
 
 from polysee.errors import ConfigError
-from polysee.layers.convolutions import ConvNorm
+from polysee.layers.convolutions import ConvNorm, SameConv2d
 from polysee.layers.sizes import check_sizes
 
 # Table 1 of the paper: repeats, kernel, stride, expansion, output channels.
-STAGES = (
+STAGES: tuple[tuple[int, ...], ...] = (
     (1, 3, 1, 1, 16),
     (2, 3, 2, 6, 24),
     (2, 5, 2, 6, 40),
@@ -47,6 +47,10 @@ class EfficientNetConfig:
         lite: the Lite family.
         squeeze_ratio: channels of the squeeze over the block's input channels; unused when `lite`.
         head: widen the last stage's channels by a 1x1 convolution; the published ALIGN does not.
+        stages: the unscaled network, a row of `STAGES`' five numbers for each stage.
+        as_ported: the two ways in which the port in `transformers`, with which the published ALIGN is used, departs
+            from the paper's code: convolutions of stride 2 are padded as for a map of even size even where it is
+            odd, and the first block of a stage never adds its input.
     """
 
     width: float = 1.0
@@ -57,9 +61,16 @@ class EfficientNetConfig:
     head: bool = True
     norm_epsilon: float = 1e-3
     norm_momentum: float = 0.01
+    stages: tuple[tuple[int, ...], ...] = STAGES
+    as_ported: bool = False
 
     def __post_init__(self) -> None:
         check_sizes(self)
+        for stage in self.stages:
+            if len(stage) != 5 or not all(isinstance(n, int) and n > 0 for n in stage):
+                raise ConfigError(f"a stage of stages must be five numbers from 1 up, not {stage}")
+        if not self.stages:
+            raise ConfigError("stages must not be empty")
         if self.width <= 0 or self.depth <= 0:
             raise ConfigError(
                 f"width and depth must be positive, not {self.width} and {self.depth}"
@@ -78,12 +89,12 @@ class EfficientNetConfig:
     @property
     def hidden_size(self) -> int:
         if not self.head:
-            return self.channels(STAGES[-1][-1])
+            return self.channels(self.stages[-1][-1])
         return HEAD_CHANNELS if self.lite else self.channels(HEAD_CHANNELS)
 
     def repeats(self, stage: int) -> int:
-        count = STAGES[stage][0]
-        if self.lite and stage in (0, len(STAGES) - 1):
+        count = self.stages[stage][0]
+        if self.lite and stage in (0, len(self.stages) - 1):
             return count
         return math.ceil(count * self.depth)
 
@@ -186,13 +197,16 @@ class EfficientNet(nn.Module):
         self.stem = pair(3, config.stem_channels, 3, stride=2, activation=activation)
         self.blocks = nn.ModuleList()
         channels = config.stem_channels
-        for stage, (_, kernel_size, stride, expansion, count) in enumerate(STAGES):
+        for stage, (_, kernel_size, stride, expansion, count) in enumerate(config.stages):
             for repeat in range(config.repeats(stage)):
                 step = stride if repeat == 0 else 1
                 out_channels = config.channels(count)
-                self.blocks.append(
-                    InvertedResidual(config, channels, out_channels, kernel_size, step, expansion)
+                block = InvertedResidual(
+                    config, channels, out_channels, kernel_size, step, expansion
                 )
+                if config.as_ported and repeat == 0:
+                    block.residual = False
+                self.blocks.append(block)
                 channels = out_channels
         head = pair(channels, config.hidden_size, 1, activation=activation) if config.head else None
         self.head = head or nn.Identity()
@@ -220,9 +234,22 @@ def _activation(config: EfficientNetConfig) -> Callable[[], nn.Module]:
     return nn.ReLU6 if config.lite else nn.SiLU
 
 
+class _EvenConv2d(SameConv2d):
+    """Padded as for maps whose size the stride divides, whatever their size."""
+
+    def _padding_of(self, size: int, axis: int) -> int:
+        return self.kernel_size[axis] - self.stride[axis]
+
+
+class _EvenConvNorm(ConvNorm):
+    convolution = _EvenConv2d
+
+
 def _pair(config: EfficientNetConfig) -> Callable[..., ConvNorm]:
+    kind = _EvenConvNorm if config.as_ported else ConvNorm
+
     def make(*sizes: int, **options: object) -> ConvNorm:
-        return ConvNorm(
+        return kind(
             *sizes,
             norm_epsilon=config.norm_epsilon,
             norm_momentum=config.norm_momentum,
