@@ -40,6 +40,9 @@ from dataclasses import dataclass
 from polysee.library import query_chinese, query_english
 from polysee.library.query_scope import HIDDEN, Exclusion
 
+LONGEST = 500
+"""A text of more characters is no query that a person types, and is not searched for negation."""
+
 _QUOTED = re.compile(
     r"\"[^\"]*\"|“[^”]*”|‘[^’]*’|「[^」]*」|『[^』]*』|《[^》]*》|〈[^〉]*〉|(?<!\w)'[^']+'(?!\w)"
 )
@@ -48,25 +51,28 @@ _QUOTED = re.compile(
 _FILLER = re.compile(
     r"(?:\b(?:show|find|give|me|us|please|all|any|every|everything|anything|my|the|a|an|of|i|want|only|those|"
     r"pictures?|photos?|photographs?|images?|pics?|shots?|ones?|things?|that|which|with|is|are|there|it|and|or|but|"
-    r"in|to|see|this)\b|照片|图片|圖片|相片|图像|图|圖|画面|畫面|东西|東西|内容|所有|全部|其他|其它|任何|一切|给|給|找|"
+    r"in|to|see|this)\b|照片|图片|圖片|相片|图像|图|圖|画面|畫面|东西|東西|内容|所有|全部|其他|其它|任何|一切|给|給|帮|幫|找|"
     r"我|你|这|那|是|想|要|看|的|都|就|请|請|行|可以|了|吧|里|裡|中|上|张|張|\W|_)+",
     re.IGNORECASE,
 )
 # What joins a wanted part to an exclusion, and hangs loose once the exclusion is gone.
 _LOOSE_LEAD = re.compile(
-    r"(?:[\s,，、;；:：。.!！)）]+|\b(?:but|and|or|please|only|just)\b"
-    r"|但是?|只要|只有|而是|就是|我?想?要(?![塞饭道])有?|给我[看找]?|有(?![轨机趣名色线氧声])(?=[\u3400-\u9fff])"
+    r"(?:[\s,，、;；:：。.!！)）\]]+|\b(?:but|and|or|please|only|just)\b"
+    r"|但是?|有[没沒]有|只要|只有|而是|就是|我?想?要(?![塞饭道])有?|[给帮幫]我[看找]?|有(?![轨机趣名色线氧声])(?=[\u3400-\u9fff])"
     r"|是(?=[\u3400-\u9fff])|的)+",
     re.IGNORECASE,
 )
 _LOOSE_TAIL = re.compile(
-    r"(?:[\s,，、;；:：(（–—-]"
+    r"(?:[\s,，、;；:：(（\[–—-]"
     r"|\b(?:and|but|or|with|that|which|who|is|are|has|have|where|there|any|in|i|it)$"
     r"|(?<=[\u3400-\u9fff])(?:但是|但|却|卻|也|又|并且|而且|而|且|里面|裡面|上面|中间|是|的))$",
     re.IGNORECASE,
 )
 _PREPOSITION = re.compile(r"(?:on|in|at|near)\s+", re.IGNORECASE)
 _PLACE_TAIL = re.compile(r"(?<=[\u3400-\u9fff]{2})[上里裡]$")  # 沙发上没有猫: the sofa is wanted
+_COUNTED = re.compile(
+    r"[一二两兩三四五六七八九十几幾这這那\d][\u3400-\u9fff]$|[多些和与與]$"
+)  # 一只, 很多
 
 
 @dataclass(frozen=True)
@@ -100,6 +106,8 @@ def parse_query(text: str) -> ParsedQuery:
         ParsedQuery(wanted='不锈钢水壶', excluded=())
     """
     text = " ".join(text.replace(HIDDEN, " ").split())
+    if len(text) > LONGEST:
+        return ParsedQuery(text)
     kept, excluded, position = [], [], 0
     for exclusion in _exclusions(text, _hide_inert(text)):
         kept.append(text[position : exclusion.start])
@@ -139,6 +147,8 @@ def _tidy(kept: list[str]) -> str:
     for part in kept:
         lead = _LOOSE_LEAD.match(part)
         body = _strip_tail(part[lead.end() :] if lead else part)
+        if part is not kept[-1]:
+            body = _PLACE_TAIL.sub("", body)
         separators = gap + (lead.group() if lead else "")
         gap = part[len(part.rstrip(" ,，、;；.。")) :]
         if not body or _FILLER.fullmatch(body):
@@ -146,15 +156,21 @@ def _tidy(kept: list[str]) -> str:
         elif not joined:
             joined = _PREPOSITION.sub("", body, count=1) if _PREPOSITION.match(body) else body
         else:
-            joined += _joint(separators, joined[-1], body[0]) + body
+            joined += _joint(separators, joined, body[0]) + body
     return joined
 
 
 def _joint(separators: str, left: str, right: str) -> str:
-    """What stands between two wanted parts: nothing in one Chinese phrase, 一只(没戴帽子的)猫."""
+    """What stands between two wanted parts: 夜晚(没有人)的街道, but 一只(没戴帽子的)猫."""
+    if separators == "的" and not left[-1].isascii():
+        return "" if _COUNTED.search(left) else "的"
     if "," in separators or "，" in separators:
-        return ", " if left.isascii() and right.isascii() else " "
-    return "" if not separators.strip(" ") and " " not in separators and not left.isascii() else " "
+        return ", " if left[-1].isascii() and right.isascii() else " "
+    return (
+        ""
+        if not separators.strip(" ") and " " not in separators and not left[-1].isascii()
+        else " "
+    )
 
 
 def _strip_tail(part: str) -> str:
@@ -162,4 +178,4 @@ def _strip_tail(part: str) -> str:
     while before != part:
         before = part
         part = _LOOSE_TAIL.sub("", part)
-    return _PLACE_TAIL.sub("", part)
+    return part

@@ -8,16 +8,20 @@ from polysee.library.query_scope import QUOTES, Exclusion
 
 INERT = re.compile(
     r"""
-      \bnot\s+(?:only|just|merely|bad|far|yet|so|to\s+scale)\b | \bwhy\s+not\b | -not\b | \bnot-\w
+      \bnot\s+(?:only|just|merely|bad|far|yet|so|very|too|quite|all|without|to\s+scale|for\s+sale
+        |allowed|permitted)\b
+    | \bwhy\s+not\b | -not\b | \bnot-\w
+    | \b(?:says?|saying|reads?|reading)\s+(?:no|not|don['’]t)\b [^,]*
     | \b(?:do\s+not|don['’]t)\s+(?:enter|disturb|touch|cross|walk|feed|stop|park|litter)\b
     | \bno\s+(?:entry|exit|parking|smoking|trespassing|stopping|standing|littering|loitering
         |swimming|fishing|diving|camping|u-?turns?|overtaking|vacancy|doubt|problem|matter|wonder
-        |longer|way|idea|less|more\s+than|big\s+deal|man['’]?s\s+land|time\s+to\s+die
+        |longer|way|idea|(?:less|fewer|more)\s+than|big\s+deal|man['’]?s\s+land|time\s+to\s+die
         |country\s+for\s+old\s+men)\b
     | (?:(?<=^)|(?<=\ba\s)|(?<=\bthe\s)|(?<=\bred\s))no\s+(?:[\w-]+\s+){1,2}
-        (?:allowed|signs?|signage|symbol|sticker)\b
+        (?:signs?|signage|symbol|sticker|icon)\b
+    | \bno\s+(?:[\w-]+\s+){1,2}allowed\b
     | \bno\.?\s*\d | \bno-(?!one\b)\w | \bdr\.?\s+no\b | \byes\s+(?:or|and)\s+no\b
-    | \bwithout\s+(?:a\s+)?(?:doubt|fail|question|borders|cause)\b
+    | \bwithout\s+(?:an?y?\s+)?(?:doubt|fail|question|borders|cause)\b
     | \b(?:nothing|none|no\s+one|nobody)\s+(?:but|other\s+than)\b
     """,
     re.IGNORECASE | re.VERBOSE,
@@ -28,14 +32,15 @@ _NOT = r"(?:\s*n['’]t|\s+not)"
 _NEGATOR = re.compile(
     rf"""
     (?P<people>
-        \b(?:with\s+)?(?:nobody|no[\s-]one)\b (?:\s+(?:else|in\s+(?:it|sight)|around|there))? )
+        \b(?:with\s+)?(?:nobody|no[\s-]one)\b(?!['’])
+        (?:\s+(?:else|in\s+(?:it|sight)|around|there))? )
     | (?:\b(?:with|that|which|who)\s+)?
       (?: \bwithout(?:\s+any)?\b | \bw/o\b | \bwith\s+no\b | \bneither\b | \bnor\b
-        | \bexcept(?:\s+for)?\b | \bexcluding\b | \bother\s+than\b | \bapart\s+from\b
+        | (?P<but>\bexcept(?:\s+for)?\b | \bother\s+than\b | \bapart\s+from\b) | \bexcluding\b
         | \binstead\s+of\b | \brather\s+than\b | \b(?:anything|everything|all|anyone)\s+but\b
-        | \black(?:ing|s)\b | \b(?:has|have|is|are|there['’]s)\s+no\b
+        | \black(?:ing|s)\b | \b(?:devoid|free)\s+of\b | \b(?:has|have|is|are|there['’]s)\s+no\b
         | \b(?:i\s+)?(?:do|does|did){_NOT}\b
-          (?:\s+(?:want|have|contain|include|show)\b (?:\s+to\s+see\b)?)?
+          (?:\s+(?:want|like|have|contain|include|show)\b (?:\s+to\s+see\b)?)?
         | \b(?:is|are|was|were){_NOT}\b (?:\s+in\b)?
         | \bnot\s+(?:including|with|containing|showing)\b | \bnot\b | \bno\b
         | (?:(?<=^)|(?<=\s))-(?=[^\W\d_]) )
@@ -44,13 +49,23 @@ _NEGATOR = re.compile(
 )
 _STOP = re.compile(
     r"""
-    \s*(?: [;:.!?()，。；！？（）、] | \s[-–—](?=\s|[^\W\d_]) | [\u3400-\u9fff]
+    \s*(?: [;:.!?()\[\]，。；！？（）、] | \s[-–—](?=\s|[^\W\d_]) | [\u3400-\u9fff]
       | \b(?:but|while|at|on|in|near|under|by|during|beside|behind|above|over|along|through|from
           |against|around|next\s+to|in\s+front\s+of|if|please)\b )
     """,
     re.IGNORECASE | re.VERBOSE,
 )
 _STOP_WITH = re.compile(r"\s*\bwith(?:out)?\b", re.IGNORECASE)
+# "a man without a hat riding a horse" rides; in "a street without people riding" the people do.
+_DOING = re.compile(
+    r"""
+    \b(?!(?:people|persons?|humans?|any(?:one|body)|m[ae]n|wom[ae]n|child(?:ren)?|kids?|boys?|girls?
+        |dogs?|cats?|birds?|horses?|animals?)\b)\w+
+    (\s+(?:wearing|holding|riding|running|walking|sitting|standing|playing|eating|lying|sleeping
+        |jumping|flying|looking|driving|carrying|climbing|smiling|reading|working|dancing)\b)
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
 # "people in the background" excludes people; "a hat on his head" a hat.
 _TAIL = re.compile(
     r"""
@@ -67,11 +82,21 @@ _LIST_OF_THREE = re.compile(
 )
 _AND = re.compile(r"\s*,?\s*\b(?:or|and|nor)\b\s*|\s*[,/&]\s*", re.IGNORECASE)
 _LEAD = re.compile(
-    r"(?:(?:on|in|at|near|a|an|the|any|some|of|to\s+be|being|have|has|other|see|no|not)\s+)+(?=\S)",
+    r"(?:(?:on|in|at|near|a|an|the|any|some|many|much|single|anything|of|to\s+be|being|have|has|other|see|no|not)"
+    r"\s+)+(?=\S)",
     re.IGNORECASE,
 )
-
-_LEAD_SPACE = re.compile(r"\s*(?:(?:on|in|at|near|under|by|behind|from)\b)?\s*", re.IGNORECASE)
+# Words that mean no thing of their own: any person, or nothing that could be excluded.
+_PRONOUNS = {"anyone": "people", "anybody": "people", "anything": ""}
+# "not on the sofa", "not sitting on the sofa": the preposition belongs to what is excluded.
+_OPENING = re.compile(
+    r"""
+    \s*(?:(?:look(?:ing)?|smil(?:e|ing)|star(?:e|ing)|pointing|sit(?:ting)?|seated|stand(?:ing)?
+        |l(?:ie|ying)|lean(?:ing)?|parked|perched)\s+)?
+    (?:on|in|at|near|under|by|behind|from|against)\b\s* | \s*
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
 
 
 def find(text: str, visible: str, position: int) -> Exclusion | None:
@@ -84,6 +109,8 @@ def find(text: str, visible: str, position: int) -> Exclusion | None:
     for match in _NEGATOR.finditer(visible, position):
         if match.group("people"):
             return Exclusion(match.start(), match.end(), ("people",))
+        if match.group("but") and position and not visible[position : match.start()].strip():
+            return Exclusion(match.start(), match.end(), ())  # no furniture except a chair
         end = _reach(visible, match.end(), leads=not visible[position : match.start()].strip())
         terms = _terms(text[match.end() : end])
         if terms:
@@ -94,15 +121,14 @@ def find(text: str, visible: str, position: int) -> Exclusion | None:
 
 def _reach(visible: str, start: int, leads: bool) -> int:
     """Where what is excluded ends; `leads` where nothing wanted stands before it."""
-    space = _LEAD_SPACE.match(visible, start)
-    begin = space.end() if space else start
+    opening = _OPENING.match(visible, start)
+    begin = opening.end() if opening else start
     ends = [len(visible)]
-    ends += [match.start() for match in [_STOP.search(visible, begin)] if match]
-    if not leads:
-        ends += [match.start() for match in [_STOP_WITH.search(visible, begin)] if match]
-    following = _NEGATOR.search(visible, begin)
-    if following:
-        ends.append(following.start())
+    for pattern in (_STOP, _NEGATOR) if leads else (_STOP, _NEGATOR, _STOP_WITH):
+        if match := pattern.search(visible, begin):
+            ends.append(match.start())
+    if doing := _DOING.search(visible, begin):
+        ends.append(doing.start(1))
     comma = visible.find(",", begin)
     if comma >= 0 and not _LIST_OF_THREE.match(visible, begin):
         ends.append(comma)
@@ -114,6 +140,7 @@ def _terms(phrase: str) -> tuple[str, ...]:
     for term in _AND.split(phrase):
         term = term.strip().strip(QUOTES).strip(" .,;:!?-–—")
         term = _LEAD.sub("", term, count=1) if _LEAD.match(term) else term
+        term = _PRONOUNS.get(term.lower(), term)
         if re.search(r"\w", term):
             terms.append(term.strip())
     return tuple(dict.fromkeys(terms))

@@ -44,6 +44,23 @@ ENGLISH = {
     "a beach with no one in it": ("a beach", "people"),
     "street with no stop sign": ("street", "stop sign"),
     "beach -people": ("beach", "people"),
+    "a street devoid of people": ("a street", "people"),
+    "a street free of cars": ("a street", "cars"),
+    "a beach without anyone": ("a beach", "people"),
+    "a lake without a single boat": ("a lake", "boat"),
+    "not many people": ("", "people"),
+    "a landscape without anything man-made": ("a landscape", "man-made"),
+    "a cat [without a collar]": ("a cat", "collar"),
+    "a dog without a collar running on grass": ("a dog running on grass", "collar"),
+    "girl without a helmet riding a bike": ("girl riding a bike", "helmet"),
+    "beach without people swimming": ("beach", "people swimming"),
+    "a park without a dog running": ("a park", "dog running"),
+    "a house without a swimming pool": ("a house", "swimming pool"),
+    "people not looking at the camera": ("people", "looking at the camera"),
+    "a man who doesn't look at the camera": ("a man", "look at the camera"),
+    "a cat not sitting on the sofa": ("a cat", "sitting on the sofa"),
+    "a room with no furniture except a chair": ("a room a chair", "furniture"),
+    "an old man reading without glasses": ("an old man reading", "glasses"),
     'a room without "modern art"': ("a room", "modern art"),
 }
 CHINESE = {
@@ -94,6 +111,31 @@ CHINESE = {
     "没有dog的海滩": ("海滩", "dog"),
     "beach 没有人": ("beach", "人"),
     "天空没有云，有鸟": ("天空 鸟", "云"),
+    "没有蓝色的红色": ("红色", "蓝色"),
+    "没有蓝色的红色汽车": ("红色汽车", "蓝色"),
+    "没有别的人的海滩": ("海滩", "人"),
+    "没有几个人的街道": ("街道", "人"),
+    "没有人在的房间": ("房间", "人"),
+    "没有人在海滩上": ("在海滩上", "人"),
+    "无人海滩": ("海滩", "人"),
+    "猫以外的动物": ("动物", "猫"),
+    "夜晚没有人的街道": ("夜晚的街道", "人"),
+    "白色的没有尾巴的猫": ("白色的猫", "尾巴"),
+    "穿红衣服但没戴帽子的人": ("穿红衣服的人", "戴帽子"),
+    "没戴帽子穿红衣服的人": ("穿红衣服的人", "戴帽子"),
+    "一个没有戴帽子也没有戴眼镜的男人": ("一个男人", "戴帽子", "戴眼镜"),
+    "没有狗的海滩和没有人的山": ("海滩和山", "狗", "人"),
+    "沙发上没有猫的客厅": ("沙发的客厅", "猫"),
+    "没有胡子的老人坐在长椅上": ("老人坐在长椅上", "胡子"),
+    "既没有猫也没有狗的房间": ("房间", "猫", "狗"),
+    "不想看到汽车的街道": ("街道", "汽车"),
+    "不下雪的冬天": ("冬天", "下雪"),
+    "不看镜头的人": ("人", "看镜头"),
+    "看不到脸的人": ("人", "脸"),
+    "缺少轮子的车": ("车", "轮子"),
+    "没门的房子": ("房子", "门"),
+    "帮我找没有水印的图": ("", "水印"),
+    "有没有没有人的海滩": ("海滩", "人"),
 }
 AFFIRMATIVE = [
     "a cat sitting on a sofa",
@@ -114,6 +156,15 @@ AFFIRMATIVE = [
     'a sign saying "without dogs"',
     "a book called 'No Dogs'",
     "t-shirt",
+    "a sign that says no dogs allowed",
+    "dogs not allowed sign",
+    "say no to drugs poster",
+    "not for sale",
+    "a not very large dog",
+    "no fewer than three dogs",
+    "not without a hat",
+    "a room without anything",
+    "nobody's home",
     "不锈钢水壶",
     "不倒翁",
     "不同的狗",
@@ -137,6 +188,23 @@ AFFIRMATIVE = [
     "一只坐在沙发上的猫",
     "别墅",
     "特别的人",
+    "特别要好的朋友",
+    "别的猫",
+    "不要别的",
+    "只有一只猫没有别的",
+    "除了猫以外没有别的动物",
+    "除了人以外什么都没有",
+    "除此以外的东西",
+    "什么都没有的桌子",
+    "意料之外的访客",
+    "不开心的孩子",
+    "没有关系",
+    "毫无生气的街道",
+    "万里无云的天空",
+    "从没见过的风景",
+    "没入云中的山",
+    "看不见的城市",
+    "牌子上写着不要踩草坪",
 ]
 
 
@@ -155,6 +223,12 @@ def test_what_only_looks_like_negation_is_left_alone(text: str) -> None:
 )
 def test_a_negator_of_nothing_excludes_nothing(text: str) -> None:
     assert parse_query(text).excluded == ()
+
+
+@pytest.mark.parametrize("piece", ["没有", "no dog ", "除了猫"])
+def test_a_very_long_text_is_taken_as_typed(piece: str) -> None:
+    text = (piece * 20_000).strip()
+    assert parse_query(text) == ParsedQuery(text)
 
 
 THINGS = [
