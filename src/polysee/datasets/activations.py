@@ -135,9 +135,10 @@ def _fastest(tower: EfficientNet, cut: int, size: int) -> Callable[[torch.Tensor
             return self.tower.lower(pixels, cut)
 
     example = torch.zeros(1, 3, size, size)
-    network = openvino.convert_model(
-        Lower().eval(), example_input=example, input=[-1, 3, size, size]
-    )
+    with torch.no_grad():
+        network = openvino.convert_model(
+            Lower().eval(), example_input=example, input=[-1, 3, size, size]
+        )
     compiled = openvino.compile_model(network, "CPU")
     return lambda pixels: torch.from_numpy(compiled(pixels.contiguous().numpy())[0])
 
