@@ -64,6 +64,11 @@ def draw_statistics(model: nn.Module, draw: torch.Generator) -> None:
 
 
 @pytest.fixture
+def drawn() -> Callable[[nn.Module], None]:
+    return draw_weights
+
+
+@pytest.fixture
 def convert(tmp_path: Path) -> Callable[[nn.Module, nn.Module, KeyMap], None]:
     """Draw the reference's weights and move them into ours by the reference's own file, then back again.
 

@@ -1,7 +1,8 @@
 """A model folder: `config.json`, `model.safetensors`, `tokenizer.json`, `polysee.json`.
 
 `config.json` holds the architecture; `polysee.json` what a weight file needs beside it: the pixel recipe, licence,
-origin, revision. Weights are kept as float16 where they are bundled, and are float32 once loaded.
+origin, revision. Weights are kept as float16 where they are bundled, and are float32 once loaded. Folders as
+`transformers` writes them are read and written too.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from polysee.checkpoints.registry import build, config_to_dict
+from polysee.checkpoints.huggingface.families import architecture_for, architecture_of
+from polysee.checkpoints.keymap import State
+from polysee.checkpoints.registry import FAMILY, build, config_to_dict
 from polysee.errors import CheckpointError, ConfigError
 from polysee.inputs.pixels import PixelRecipe
 
@@ -67,25 +70,56 @@ def load_folder(folder: Path) -> tuple[nn.Module, Card]:
         CheckpointError: a file is absent or damaged, the family is unknown, or a tensor is missing, misshapen or
             left over.
     """
+    values = _read_json(folder / CONFIG)
+    state = _read_weights(folder / WEIGHTS)
+    if FAMILY not in values and "model_type" in values:
+        try:
+            architecture = architecture_of(values, state)
+            values = config_to_dict(architecture.to_config(values, state))
+            state = architecture.keys.to_ours(state)
+        except CheckpointError as error:
+            raise CheckpointError(f"{folder}: {error}") from error
     with torch.device("meta"):  # shapes alone: nothing is allocated or drawn that the file replaces
-        model = build(_read_json(folder / CONFIG))
-    load_weights(model, folder / WEIGHTS)
+        model = build(values)
+    _fill(model, state, folder / WEIGHTS)
     card = folder / CARD
     return model.eval(), _read_card(card) if card.exists() else Card()
 
 
+def export_folder(folder: Path, model: nn.Module, **settings: Any) -> None:
+    """Write a folder that `transformers` loads; the tokenizer's files are written by who has it.
+
+    Args:
+        settings: further lines of its `config.json`, such as `eos_token_id`.
+    Raises:
+        NotSupportedError: `transformers` has no such architecture.
+    """
+    architecture = architecture_for(model.config)
+    folder.mkdir(parents=True, exist_ok=True)
+    state = {k: v.contiguous() for k, v in architecture.keys.to_theirs(model.state_dict()).items()}
+    save_file(state, folder / WEIGHTS, metadata={"format": "pt"})
+    _write_json(folder / CONFIG, {**architecture.to_values(model.config), **settings})
+
+
 def load_weights(model: nn.Module, path: Path) -> None:
-    """Fill a model from a safetensors file.
+    """Fill a model from a safetensors file of ours.
 
     Raises:
         CheckpointError: the file is absent or damaged; a tensor is missing, misshapen or left over.
     """
+    _fill(model, _read_weights(path), path)
+
+
+def _read_weights(path: Path) -> State:
     try:
-        state = load_file(path)
+        return load_file(path)
     except FileNotFoundError as error:
         raise CheckpointError(f"{path.parent}: no {WEIGHTS}") from error
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path}: not a readable safetensors file: {error}") from error
+
+
+def _fill(model: nn.Module, state: State, path: Path) -> None:
     expected = {
         k: v for k, v in model.state_dict().items() if not k.endswith("num_batches_tracked")
     }
@@ -107,8 +141,8 @@ def load_weights(model: nn.Module, path: Path) -> None:
         if k not in expected
     }
     # A copy: else the model would read from the file for as long as it lives.
-    state = {k: v.to(expected[k].dtype, copy=True) for k, v in state.items()}
-    model.load_state_dict({**state, **counters}, assign=True)
+    copied = {k: torch.empty(v.shape, dtype=expected[k].dtype).copy_(v) for k, v in state.items()}
+    model.load_state_dict({**copied, **counters}, assign=True)
 
 
 def folder_hash(folder: Path) -> str:

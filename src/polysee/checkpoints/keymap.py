@@ -18,11 +18,24 @@ Direction = Literal["to_ours", "to_theirs"]
 
 @dataclass(frozen=True)
 class Fix:
-    """One tensor, by our name, that both hold in another form."""
+    """One tensor, by our name, that both hold in another form; `{}` stands for a number."""
 
     key: str
     to_ours: Callable[[torch.Tensor], torch.Tensor]
     to_theirs: Callable[[torch.Tensor], torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Join:
+    """Tensors of ours that are one tensor of theirs, one below the other, such as query, key and value.
+
+    Args:
+        key: the beginning of the one tensor's name, in our style; `{}` stands for a number.
+        parts: the beginnings of the names that its equal parts have here.
+    """
+
+    key: str
+    parts: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -31,7 +44,11 @@ class KeyMap:
 
     Args:
         rules: pairs (ours, theirs) of beginnings of keys; `{}` stands for a number.
+        fixes: tensors in another form; of a joined one, the whole.
         unused: beginnings of their keys that we have no use for.
+        joins: tensors that are in one piece there.
+        tied: pairs (ours, theirs) of keys: theirs, where a file has it, is a second copy of ours.
+        old_endings: pairs (ending, ending in old files).
     Example:
         >>> keys = KeyMap((("blocks.{}.mlp.expand", "h.{}.fc1"), ("norm", "ln")))
         >>> state = {"h.3.fc1.weight": torch.zeros(2, 2), "ln.bias": torch.zeros(2)}
@@ -44,18 +61,32 @@ class KeyMap:
     rules: Rules
     fixes: tuple[Fix, ...] = ()
     unused: tuple[str, ...] = ()
+    joins: tuple[Join, ...] = ()
+    tied: Rules = ()
+    old_endings: Rules = ()
 
     def to_ours(self, state: State) -> State:
         """Turn their state dict into ours.
 
         Raises:
-            CheckpointError: a key is in no rule; it is named.
+            CheckpointError: a key is in no rule, or a second copy is another tensor; it is named.
         """
-        used = {key: value for key, value in state.items() if not key.startswith(self.unused)}
+        copies = {theirs for _, theirs in self.tied}
+        unused = [_regex(beginning) for beginning in self.unused]
+        used = {
+            self._with_new_ending(key): value
+            for key, value in state.items()
+            if key not in copies and not any(re.match(pattern, key) for pattern in unused)
+        }
         renamed = rename(used, self.rules, "to_ours")
         for fix in self.fixes:
-            if fix.key in renamed:
-                renamed[fix.key] = fix.to_ours(renamed[fix.key])
+            for key, _ in _matching(renamed, fix.key, rest=False):
+                renamed[key] = fix.to_ours(renamed[key])
+        for join in self.joins:
+            _split(renamed, join)
+        for ours, theirs in self.tied:
+            if theirs in state and ours in renamed and not state[theirs].equal(renamed[ours]):
+                raise CheckpointError(f"{theirs} is not tied to the input as this model's must be")
         return renamed
 
     def to_theirs(self, state: State) -> State:
@@ -65,10 +96,41 @@ class KeyMap:
             CheckpointError: a key is in no rule; it is named.
         """
         state = dict(state)
+        for join in self.joins:
+            _join(state, join)
         for fix in self.fixes:
-            if fix.key in state:
-                state[fix.key] = fix.to_theirs(state[fix.key])
+            for key, _ in _matching(state, fix.key, rest=False):
+                state[key] = fix.to_theirs(state[key]).contiguous()
         return rename(state, self.rules, "to_theirs")
+
+    def _with_new_ending(self, key: str) -> str:
+        for new, old in self.old_endings:
+            if key.endswith(old):
+                return key.removesuffix(old) + new
+        return key
+
+
+def _matching(state: State, pattern: str, *, rest: bool) -> list[tuple[str, tuple[str, ...]]]:
+    """The keys that a pattern stands for, and what its `{}` and, with `rest`, the end of the key are."""
+    compiled = re.compile(_regex(pattern) + (r"(\..+)" if rest else ""))
+    found = ((key, compiled.fullmatch(key)) for key in state)
+    return [(key, match.groups()) for key, match in found if match]
+
+
+def _split(state: State, join: Join) -> None:
+    for key, (*numbers, rest) in _matching(state, join.key, rest=True):
+        for part, piece in zip(join.parts, state.pop(key).chunk(len(join.parts)), strict=True):
+            state[part.format(*numbers) + rest] = piece
+
+
+def _join(state: State, join: Join) -> None:
+    for _, (*numbers, rest) in _matching(state, join.parts[0], rest=True):
+        pieces = [state.pop(part.format(*numbers) + rest) for part in join.parts]
+        state[join.key.format(*numbers) + rest] = torch.cat(pieces)
+
+
+def _regex(pattern: str) -> str:
+    return re.escape(pattern).replace(r"\{\}", r"(\d+)")
 
 
 def rename(state: State, rules: Rules, direction: Direction) -> State:
@@ -80,10 +142,7 @@ def rename(state: State, rules: Rules, direction: Direction) -> State:
         CheckpointError: a key is in no rule, or two keys become one; they are named.
     """
     pairs = rules if direction == "to_theirs" else tuple((theirs, ours) for ours, theirs in rules)
-    patterns = [
-        (re.compile(re.escape(source).replace(r"\{\}", r"(\d+)") + r"((?:\..+)?)"), target)
-        for source, target in pairs
-    ]
+    patterns = [(re.compile(_regex(source) + r"((?:\..+)?)"), target) for source, target in pairs]
     renamed: State = {}
     left_over = []
     for key, value in state.items():
