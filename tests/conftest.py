@@ -14,7 +14,7 @@ from PIL import Image
 class ColourRecipe:
     """As `PixelRecipe`, as far as a library needs it."""
 
-    image_size = 32
+    draft_size = 64
 
     def resize(self, image: Image.Image) -> np.ndarray:
         return np.asarray(image.resize((32, 32), Image.Resampling.BOX))

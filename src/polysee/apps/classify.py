@@ -105,7 +105,7 @@ def _read(
     pictures: list[np.ndarray] = []
     for path in paths:
         try:
-            image = read_image(path, draft_size=2 * embedder.recipe.image_size)
+            image = read_image(path, draft_size=embedder.recipe.draft_size)
         except MediaError as error:
             failed.append(Failure(str(path), error.reason))
             continue

@@ -174,7 +174,7 @@ class Embedder:
         elif isinstance(image, Image.Image):
             image = image if image.mode == "RGB" else to_rgb(image)
         else:
-            image = read_image(image, draft_size=2 * self.recipe.image_size)
+            image = read_image(image, draft_size=self.recipe.draft_size)
         return self.recipe.resize(image)
 
     def _joined(self, batches: list[np.ndarray]) -> np.ndarray:

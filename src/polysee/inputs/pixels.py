@@ -21,6 +21,10 @@ RESAMPLING = {
 }
 
 
+# A strip of 1 x 20,000 pixels, its short side brought to 224, would take gigabytes.
+_LONGEST = 16_384
+
+
 @dataclass(frozen=True)
 class PixelRecipe:
     """How a picture of any size becomes a square of normalised numbers.
@@ -31,6 +35,10 @@ class PixelRecipe:
         resample: a key of `RESAMPLING`.
         fit: "squash" shows the whole picture, its sides brought to equal length; "crop" keeps the proportions and
             cuts the middle square out.
+        side: what the picture's short side ("crop") or both sides ("squash") are brought to before the middle is cut
+            out; `image_size` when None.
+        exact: whether every pixel has to be as the resampling filter alone would make it; else large pictures are
+            read and resized by cheaper ways that differ by a level on average.
     """
 
     image_size: int = 224
@@ -38,6 +46,8 @@ class PixelRecipe:
     std: tuple[float, float, float] = (0.5, 0.5, 0.5)
     resample: Literal["bilinear", "bicubic", "lanczos"] = "bicubic"
     fit: Literal["squash", "crop"] = "squash"
+    side: int | None = None
+    exact: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.image_size, int) or self.image_size < 1:
@@ -51,6 +61,17 @@ class PixelRecipe:
             raise ConfigError(f"unknown resample {self.resample!r}; one of {', '.join(RESAMPLING)}")
         if self.fit not in ("squash", "crop"):
             raise ConfigError(f"unknown fit {self.fit!r}; squash or crop")
+        if self.side is not None and not (
+            isinstance(self.side, int) and self.side >= self.image_size
+        ):
+            raise ConfigError(
+                f"side must be a whole number from image_size {self.image_size} up, not {self.side}"
+            )
+
+    @property
+    def draft_size(self) -> int | None:
+        """The side in pixels at which a picture may be read, if that is smaller than its own; None: as it is."""
+        return None if self.exact else 2 * (self.side or self.image_size)
 
     def resize(self, image: Image.Image) -> np.ndarray:
         """Bring a picture to the recipe's size.
@@ -58,16 +79,31 @@ class PixelRecipe:
         Shapes:
             returns: (Y, X, C) uint8
         """
-        image = image.convert("RGB")
-        box = None if self.fit == "squash" else _middle(*image.size, self.image_size)
-        # Pillow's reducing gap makes large pictures several times cheaper, at a level on average and five at most.
+        image, size = image.convert("RGB"), self.image_size
+        width, height = self._before_the_cut(*image.size)
+        left, top = (width - size) // 2, (height - size) // 2
+        if self.exact and max(width, height) <= _LONGEST:
+            image = image.resize((width, height), RESAMPLING[self.resample])
+            return np.asarray(image.crop((left, top, left + size, top + size)))
+        # The middle is taken before the resizing, since a strip would grow to gigabytes on the way. Pillow's reducing
+        # gap makes large pictures several times cheaper, at a level on average and five at most.
+        x, y = image.width / width, image.height / height
+        right, bottom = min(image.width, (left + size) * x), min(image.height, (top + size) * y)
         image = image.resize(
-            (self.image_size, self.image_size),
+            (size, size),
             RESAMPLING[self.resample],
-            box=box,
-            reducing_gap=2.0,
+            box=(left * x, top * y, right, bottom),
+            reducing_gap=None if self.exact else 2.0,
         )
         return np.asarray(image)
+
+    def _before_the_cut(self, width: int, height: int) -> tuple[int, int]:
+        """The size that the whole picture is brought to."""
+        side = self.side or self.image_size
+        if self.fit == "squash":
+            return side, side
+        short = min(width, height)
+        return side * width // short, side * height // short
 
     def normalise(self, pictures: np.ndarray) -> torch.Tensor:
         """Turn bytes into the numbers that the model reads.
@@ -84,15 +120,3 @@ class PixelRecipe:
         mean = torch.tensor(self.mean).view(1, 3, 1, 1) * 255
         std = torch.tensor(self.std).view(1, 3, 1, 1) * 255
         return (pixels - mean) / std
-
-
-def _middle(width: int, height: int, size: int) -> tuple[float, float, float, float]:
-    """The part of a picture that resizing its short side to `size` and cutting the middle square out would show.
-
-    Taken before the resizing: a strip of 1 x 20,000 pixels would grow to gigabytes on the way.
-    """
-    short = min(width, height)
-    resized = (size * width // short, size * height // short)
-    left, top = ((side - size) // 2 for side in resized)
-    x, y = width / resized[0], height / resized[1]
-    return left * x, top * y, min(width, (left + size) * x), min(height, (top + size) * y)

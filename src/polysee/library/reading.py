@@ -68,13 +68,16 @@ def key_of(path: str) -> bytes:
 
 
 def read(
-    found: Found, resize: Callable[[Image.Image], np.ndarray], draft_size: int, known: set[str]
+    found: Found,
+    resize: Callable[[Image.Image], np.ndarray],
+    draft_size: int | None,
+    known: set[str],
 ) -> Read | Unread:
     """Read a file once: hash it and, if its content is new, decode, resize and thumbnail it.
 
     Args:
         resize: the model's picture recipe.
-        draft_size: a side in pixels that is enough for `resize`.
+        draft_size: a side in pixels that is enough for `resize`; None if it needs every pixel.
         known: hashes whose content and vector the library has.
     """
     key = key_of(found.path)

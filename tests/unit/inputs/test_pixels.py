@@ -20,8 +20,9 @@ def noise(width: int, height: int) -> Image.Image:
 
 @pytest.mark.parametrize("fit", ["squash", "crop"])
 @pytest.mark.parametrize("size", [(1, 1), (1, 20_000), (20_000, 1), (31, 33), (640, 480), (64, 64)])
-def test_any_size_goes_in(fit, size):
-    picture = PixelRecipe(32, fit=fit).resize(Image.new("RGB", size, (10, 200, 30)))
+@pytest.mark.parametrize("exact", [False, True])
+def test_any_size_goes_in(fit, size, exact):
+    picture = PixelRecipe(32, fit=fit, exact=exact).resize(Image.new("RGB", size, (10, 200, 30)))
     assert picture.shape == (32, 32, 3)
     assert picture.dtype == np.uint8
     assert (picture == (10, 200, 30)).all()
@@ -59,6 +60,29 @@ def test_reducing_large_pictures_first_costs_little():
     assert error.max() <= 6
 
 
+@pytest.mark.parametrize("fit", ["squash", "crop"])
+@pytest.mark.parametrize("side", [None, 60])
+@pytest.mark.parametrize("size", [(1200, 901), (333, 1000), (40, 20), (48, 48)])
+def test_an_exact_recipe_is_the_filter_alone(fit, side, size):
+    """As the plain steps do it: the whole picture resized, then its middle cut out."""
+    image, short = noise(*size), side or 48
+    whole = (short, short)
+    if fit == "crop":
+        whole = tuple(int(short * length / min(size)) for length in size)
+    resized = image.resize(whole, Image.Resampling.BICUBIC)
+    left, top = (whole[0] - 48) // 2, (whole[1] - 48) // 2
+    recipe = PixelRecipe(48, fit=fit, side=side, exact=True)
+    np.testing.assert_array_equal(
+        recipe.resize(image), np.asarray(resized.crop((left, top, left + 48, top + 48)))
+    )
+
+
+def test_what_may_be_read_small():
+    assert PixelRecipe(48).draft_size == 96
+    assert PixelRecipe(48, side=60).draft_size == 120
+    assert PixelRecipe(48, exact=True).draft_size is None
+
+
 def test_squash_shows_everything_and_crop_the_middle():
     image = Image.new("RGB", (96, 32), "black")
     image.paste("white", (0, 0, 16, 32))
@@ -85,6 +109,8 @@ def test_normalised_as_the_formula_says():
         ({"image_size": 2.5}, "image_size"),
         ({"std": (0.5, 0.0, 0.5)}, "std"),
         ({"mean": (0.5,)}, "mean"),
+        ({"side": 100}, "side"),
+        ({"side": 300.5}, "side"),
     ],
 )
 def test_what_makes_no_sense_is_named(wrong, named):
