@@ -25,6 +25,9 @@ class Tokenizer:
     Args:
         backend: a `tokenizers.Tokenizer` that adds the model's own begin and end tokens.
         context_length: the most tokens of a text; what is over is cut, the end token kept.
+    Attributes:
+        begin, end, hidden: the tokens that begin and end a text and stand for a hidden one; None where there are none.
+        pad: the token that fills short texts up.
     Example:
         >>> tokenizer = Tokenizer(train_bpe(["a cat", "一只猫"], vocab_size=300), context_length=16)
         >>> tokens, mask = tokenizer(["a cat", "猫"])
@@ -35,9 +38,12 @@ class Tokenizer:
     def __init__(self, backend: Backend, context_length: int) -> None:
         self.backend = backend
         self.context_length = context_length
-        self.pad = backend.token_to_id(SPECIAL_TOKENS[0]) or 0
+        self.begin = self._first_known("<s>", "[CLS]")
+        self.end = self._first_known("</s>", "[SEP]", "<|endoftext|>")
+        self.hidden = self._first_known("<mask>", "[MASK]")
+        self.pad = self._first_known("<pad>", "[PAD]") or 0
         backend.enable_truncation(context_length)
-        backend.enable_padding(pad_id=self.pad, pad_token=SPECIAL_TOKENS[0])
+        backend.enable_padding(pad_id=self.pad, pad_token=backend.id_to_token(self.pad) or "")
 
     @classmethod
     def load(cls, path: Path, context_length: int) -> Tokenizer:
@@ -66,6 +72,54 @@ class Tokenizer:
         encodings = self.backend.encode_batch([_without_surrogates(text) for text in texts])
         tokens = torch.tensor([e.ids for e in encodings], dtype=torch.long)
         return tokens, torch.tensor([e.attention_mask for e in encodings], dtype=torch.bool)
+
+    def pairs(
+        self, texts: Sequence[str], others: Sequence[str]
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Encode pairs of texts, such as a question and its passage, as one sequence each.
+
+        Shapes:
+            returns: tokens (B, T) int64, mask (B, T) bool, token types (B, T) int64, 1 for the second text
+        """
+        pairs = zip(map(_without_surrogates, texts), map(_without_surrogates, others), strict=True)
+        encodings = self.backend.encode_batch(list(pairs))
+        columns = [
+            [getattr(e, name) for e in encodings] for name in ("ids", "attention_mask", "type_ids")
+        ]
+        tokens, mask, types = (torch.tensor(column, dtype=torch.long) for column in columns)
+        return tokens, mask.bool(), types
+
+    def prompts(self, texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Encode texts that are to be gone on with: without an end token, filled up on the left, never cut.
+
+        Shapes:
+            returns: tokens (B, T) int64, mask (B, T) bool, True for a real token
+        """
+        rows = [self.encode(text) for text in texts]
+        longest = max(map(len, rows), default=0)
+        tokens = torch.full((len(rows), longest), self.pad)
+        mask = torch.zeros(len(rows), longest, dtype=torch.bool)
+        for i, row in enumerate(rows):
+            tokens[i, longest - len(row) :] = torch.tensor(row, dtype=torch.long)
+            mask[i, longest - len(row) :] = True
+        return tokens, mask
+
+    def encode(self, text: str, *, begin: bool = True) -> list[int]:
+        """One text of any length, without an end token; `begin` puts the begin token of the model, if any, first."""
+        self.backend.no_truncation()
+        ids: list[int] = self.backend.encode(
+            _without_surrogates(text), add_special_tokens=False
+        ).ids
+        self.backend.enable_truncation(self.context_length)
+        return [self.begin, *ids] if begin and self.begin is not None else ids
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """Back to text, without special tokens."""
+        return self.backend.decode(list(tokens), skip_special_tokens=True)
+
+    def _first_known(self, *tokens: str) -> int | None:
+        found = (self.backend.token_to_id(token) for token in tokens)
+        return next((number for number in found if number is not None), None)
 
 
 def _without_surrogates(text: str) -> str:
