@@ -31,8 +31,10 @@ from polysee.models.bert import BertConfig
 from polysee.models.clip import Clip, ClipConfig, ClipTextConfig
 from polysee.models.efficientnet import EfficientNetConfig
 from polysee.models.vit import ViTConfig
-from polysee.objectives.contrastive import contrastive
+from polysee.objectives.contrastive import contrastive_over_processes
+from polysee.training.chunks import encode_in_chunks
 from polysee.training.module import limited_scale
+from polysee.training.parts import WHOLE, Part
 from polysee.training.recipe import FromNothing, Recipe
 
 LANGUAGES: tuple[Language, Language] = ("english", "chinese")
@@ -56,6 +58,8 @@ class FromNothingTask:
         self.pictures = draw_scenes(self.scenes, recipe.seed)  # (N, Y, X, C)
         # The scene that the captions of each picture tell of: its own, but for the shuffled share.
         self.told = [self.scenes[i] for i in shuffled(task.pictures, task.shuffled, recipe.seed)]
+        keys = dict.fromkeys(scene.key for scene in self.scenes)
+        self.kinds = {key: number for number, key in enumerate(keys)}
         self.held_out = validation_scenes(task.validation_pictures, VALIDATION_SEED)
         self.held_out_pictures = draw_scenes(self.held_out, VALIDATION_SEED)
         backend = train_bpe(_texts(self.scenes), task.vocab_size)
@@ -64,6 +68,10 @@ class FromNothingTask:
 
     def batch(self, step: int) -> dict[str, Any]:
         """Families in a random order each epoch, each picture with a new sentence about the scene told of it."""
+        return self.batch_part(step, WHOLE)
+
+    def batch_part(self, step: int, part: Part) -> dict[str, Any]:
+        """One process's part of `batch`."""
         families = max(1, self.recipe.batch_size // FAMILY)
         epoch, place = divmod(step, max(1, len(self.scenes) // FAMILY // families))
         draw = np.random.default_rng([self.recipe.seed, epoch])
@@ -71,24 +79,27 @@ class FromNothingTask:
         chosen = order[place * families : (place + 1) * families]
         rows = (chosen[:, None] * FAMILY + np.arange(FAMILY)).ravel()
         draw = np.random.default_rng([self.recipe.seed, epoch, place])
-        languages = [LANGUAGES[i] for i in draw.integers(0, 2, len(rows))]
+        languages = part.rows([LANGUAGES[i] for i in draw.integers(0, 2, len(rows))])
+        rows = part.rows(rows)
         texts = [
             describe(self.told[row], language, f"{self.recipe.seed}-{step}-{row}")
             for row, language in zip(rows, languages, strict=True)
         ]
-        keys = np.array([self.told[row].key for row in rows])
         return {
             "pixels": PIXELS.normalise(self.pictures[rows]),
             "text": self.tokenizer(texts),
-            "same": torch.from_numpy(keys[:, None] == keys),
+            "keys": torch.tensor([self.kinds[self.told[row].key] for row in rows]),
         }
 
     def losses(self, batch: dict[str, Any]) -> dict[str, torch.Tensor]:
-        image = self.model.encode_image(batch["pixels"])  # (B, E)
-        text = self.model.encode_text(*batch["text"])  # (B, E)
-        scale = limited_scale(self.model.log_scale)
-        smoothing, same = self.task.smoothing, batch["same"]
-        return {"contrastive": contrastive(image, text, scale, smoothing=smoothing, same=same)}
+        model, size = self.model, self.task.chunk_size
+        image = encode_in_chunks(model, model.encode_image, batch["pixels"], size=size)  # (B, E)
+        text = encode_in_chunks(model, model.encode_text, *batch["text"], size=size)  # (B, E)
+        scale = limited_scale(model.log_scale)
+        loss = contrastive_over_processes(
+            image, text, scale, smoothing=self.task.smoothing, keys=batch["keys"]
+        )
+        return {"contrastive": loss}
 
     def validate(self) -> dict[str, float]:
         """R@1 over the pictures kept for validation; see `first_found`."""

@@ -12,7 +12,10 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, IterableDataset
 
+from polysee.errors import ConfigError
+from polysee.training.parts import WHOLE, DividedTask, Part
 from polysee.training.recipe import Optimiser, Recipe
+from polysee.training.sharding import clip_norm, is_sharded, shard
 
 
 class Task(Protocol):
@@ -35,14 +38,23 @@ class Task(Protocol):
 
 
 class Steps(IterableDataset[Any]):
-    """The batches of a task from a step on."""
+    """The batches of a task from a step on, or this process's part of each.
 
-    def __init__(self, task: Task, first: int, last: int) -> None:
-        self.task, self.first, self.last = task, first, last
+    Raises:
+        ConfigError: the task is not one that several processes can train.
+    """
+
+    def __init__(self, task: Task, first: int, last: int, part: Part = WHOLE) -> None:
+        self.task, self.first, self.last, self.part = task, first, last, part
+        if part.of > 1 and not isinstance(task, DividedTask):
+            raise ConfigError("this kind of recipe is trained by one process: devices must be 1")
 
     def __iter__(self) -> Iterator[Any]:
         for step in range(self.first, self.last):
-            yield step, self.task.batch(step)
+            if isinstance(self.task, DividedTask):
+                yield step, self.task.batch_part(step, self.part)
+            else:
+                yield step, self.task.batch(step)
 
 
 class TrainingModule(lightning.LightningModule):
@@ -52,29 +64,50 @@ class TrainingModule(lightning.LightningModule):
         super().__init__()
         self.task, self.recipe = task, recipe
         self.model = task.model
+        # Which parameters learn, and which are matrices, is settled before DDP or FSDP takes them over.
+        freeze(self.model, recipe.optimiser)
+
+    def configure_model(self) -> None:
+        if self.device_mesh is not None and not is_sharded(self.model):
+            shard(self.model, self.device_mesh["data_parallel"])
 
     def on_fit_start(self) -> None:
         self.model.train()
 
     def train_dataloader(self) -> DataLoader[Any]:
-        steps = Steps(self.task, self.global_step, self.recipe.steps)
+        part = Part(self.trainer.global_rank, self.trainer.world_size)
+        steps = Steps(self.task, self.global_step, self.recipe.steps, part)
         return DataLoader(steps, batch_size=None, num_workers=0)
 
     def training_step(self, numbered: tuple[int, Any], _: int) -> torch.Tensor:
         step, batch = numbered
         hold_frozen_statistics(self.model)
-        # Dropout, too, depends on the step alone.
-        torch.manual_seed(self.recipe.seed * 1_000_003 + step)
+        # Dropout, too, depends on the step alone; in another process it is another.
+        torch.manual_seed(self.recipe.seed * 1_000_003 + step + self.global_rank * 2**40)
         losses = self.task.losses(batch)
         total = torch.stack(list(losses.values())).sum()
-        self.log_dict({name: loss.detach() for name, loss in losses.items()})
-        self.log("loss", total.detach(), prog_bar=True)
+        named = {name: loss.detach() for name, loss in losses.items()}
+        self.log_dict(named, sync_dist=True)  # of the joined batch: the mean over processes
+        self.log("loss", total.detach(), prog_bar=True, sync_dist=True)
         return total
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: Any,
+        gradient_clip_val: int | float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        if is_sharded(self.model):
+            clip_norm(self.model, self.recipe.optimiser.clip_norm)
+        else:
+            self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
 
     def configure_optimizers(self) -> Any:
         optimiser = self.recipe.optimiser
         groups = parameter_groups(self.model, optimiser)
-        adam = torch.optim.AdamW(groups, betas=optimiser.betas)
+        # PyTorch's batched update cannot mix sharded parameters with whole ones.
+        foreach = False if is_sharded(self.model) else None
+        adam = torch.optim.AdamW(groups, betas=optimiser.betas, foreach=foreach)
         schedule = torch.optim.lr_scheduler.LambdaLR(
             adam, lambda step: rate_factor(step, optimiser.warmup_steps, self.recipe.steps)
         )
@@ -120,15 +153,20 @@ def hold_frozen_statistics(model: nn.Module) -> None:
                 module.eval()
 
 
+def freeze(model: nn.Module, optimiser: Optimiser) -> None:
+    """Let no gradient be computed for parameters whose rate is 0."""
+    for name, parameter in model.named_parameters():
+        if not optimiser.factor(name):
+            parameter.requires_grad_(False)
+
+
 def parameter_groups(model: nn.Module, optimiser: Optimiser) -> list[dict[str, Any]]:
-    """Split parameters by learning rate and by whether they are decayed; a rate of 0 freezes."""
+    """Split the parameters that learn by their rate and by whether they are decayed."""
     groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
-        prefixes = [prefix for prefix in optimiser.rates if name.startswith(prefix)]
-        factor = optimiser.rates[max(prefixes, key=len)] if prefixes else 1.0
-        parameter.requires_grad_(factor > 0)
-        if factor > 0:
-            groups.setdefault((factor, parameter.ndim >= 2), []).append(parameter)
+        if parameter.requires_grad:
+            key = (optimiser.factor(name), parameter.ndim >= 2)
+            groups.setdefault(key, []).append(parameter)
     return [
         {
             "params": parameters,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -13,10 +14,10 @@ from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.strategies import ModelParallelStrategy
 
 from polysee.datasets.tables import runs_folder
-from polysee.training.callbacks import Average, Validate, Weights, holding
+from polysee.training.callbacks import Average, Validate, Weights, holding, put
 from polysee.training.module import Task, TrainingModule
 from polysee.training.recipe import Align, Distil, Read, Recipe
-from polysee.training.sharding import is_sharded, make_whole, whole
+from polysee.training.sharding import is_sharded, make_whole
 
 
 @dataclass(frozen=True)
@@ -109,11 +110,12 @@ def train(
 
 def _save(trainer: Any, task: Task, weights: Weights, folder: Path) -> None:
     """Let the first process write the model folder, with these weights, while the others wait."""
-    if is_sharded(task.model):
-        weights = {name: whole(value) for name, value in weights.items()}
+    sharded = is_sharded(task.model)
+    if sharded:
+        put(weights, task.model)
         make_whole(task.model)
     if trainer.is_global_zero:
-        with holding(task.model, weights):
+        with nullcontext() if sharded else holding(task.model, weights):
             task.save(folder)
     trainer.strategy.barrier()
 

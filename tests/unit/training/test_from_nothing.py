@@ -13,6 +13,7 @@ from polysee.datasets.shapes import FAMILY, IMAGE_SIZE, draw_scenes, training_sc
 from polysee.datasets.shapes_words import describe
 from polysee.errors import ConfigError
 from polysee.training.from_nothing import FromNothingTask, baselines, first_found, shuffled
+from polysee.training.parts import Part
 from polysee.training.recipe import FromNothing, Optimiser, Recipe, read_recipe
 from polysee.training.run import train
 
@@ -59,9 +60,34 @@ def test_batches_hold_whole_families_and_depend_on_the_step_alone(clip):
         assert batch["pixels"].shape == (16, 3, IMAGE_SIZE, IMAGE_SIZE)
         assert torch.equal(batch["pixels"], again["pixels"])
         assert torch.equal(batch["text"][0], again["text"][0])
-        assert batch["same"].diagonal().all()
-        assert torch.equal(batch["same"], batch["same"].T)
+        assert torch.equal(batch["keys"], again["keys"])
     assert not torch.equal(clip.batch(0)["pixels"], clip.batch(1)["pixels"])
+
+
+def test_the_parts_of_several_processes_make_up_the_batch(clip):
+    whole = clip.batch(5)
+    parts = [clip.batch_part(5, Part(number, of=4)) for number in range(4)]
+    for name in ("pixels", "keys"):
+        joined = torch.stack([part[name] for part in parts], dim=1).flatten(0, 1)
+        assert torch.equal(joined, whole[name])
+    said = [tokens[mask].tolist() for tokens, mask in zip(*whole["text"], strict=True)]
+    for number, part in enumerate(parts):
+        own = [tokens[mask].tolist() for tokens, mask in zip(*part["text"], strict=True)]
+        assert own == said[number::4]
+    with pytest.raises(ConfigError, match="16 cannot be divided among 3"):
+        clip.batch_part(5, Part(0, of=3))
+
+
+def test_chunks_change_nothing(clip):
+    batch = clip.batch(0)
+    found = []
+    for size in (0, 5):
+        task = made(chunk_size=size)
+        task.model.load_state_dict(clip.model.state_dict())
+        task.losses(batch)["contrastive"].backward()
+        found.append([p.grad for p in task.model.parameters()])
+    for whole, chunked in zip(*found, strict=True):
+        torch.testing.assert_close(chunked, whole, rtol=1e-5, atol=1e-6)
 
 
 def test_an_epoch_shows_every_picture_once(clip):

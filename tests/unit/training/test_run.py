@@ -16,7 +16,8 @@ import torch
 from safetensors.torch import load_file
 
 from polysee.training import run
-from polysee.training.module import parameter_groups, rate_factor
+from polysee.training.callbacks import Average
+from polysee.training.module import freeze, parameter_groups, rate_factor
 from polysee.training.recipe import Optimiser
 
 HELPER = Path(__file__).with_name("tiny_task.py")
@@ -132,7 +133,7 @@ def test_the_average_is_what_is_validated_and_saved(trained):
 
 
 def test_the_average_follows_its_formula():
-    average = run.Average(0.5)
+    average = Average(0.5)
     model = torch.nn.Linear(1, 1, bias=False)
     trainer, module = type("T", (), {})(), type("M", (), {"model": model})()
     expected = None
@@ -143,7 +144,7 @@ def test_the_average_follows_its_formula():
         decay = min(0.5, (1 + step) / (10 + step))
         expected = value if expected is None else decay * expected + (1 - decay) * value
         assert average.weights["weight"].item() == pytest.approx(expected)
-    again = run.Average(0.5)
+    again = Average(0.5)
     again.load_state_dict(average.state_dict())
     assert again.weights["weight"].item() == pytest.approx(expected)
 
@@ -172,7 +173,9 @@ def test_parameter_groups():
     )
     model.log_scale = torch.nn.Parameter(torch.tensor(1.0))
     rates = {"image": 0.1, "image.0": 0.0, "text": 2.0}
-    groups = parameter_groups(model, Optimiser(rate=1e-3, rates=rates, weight_decay=0.3))
+    optimiser = Optimiser(rate=1e-3, rates=rates, weight_decay=0.3)
+    freeze(model, optimiser)
+    groups = parameter_groups(model, optimiser)
     found = {
         id(parameter): (round(group["lr"], 9), group["weight_decay"])
         for group in groups
