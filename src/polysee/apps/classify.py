@@ -12,6 +12,7 @@ import numpy as np
 
 from polysee.errors import ConfigError, MediaError
 from polysee.inference import load
+from polysee.media.files import Remark
 from polysee.media.image import read_image
 
 if TYPE_CHECKING:
@@ -41,19 +42,11 @@ class Classified:
 
 
 @dataclass(frozen=True)
-class Failure:
-    """A file that could not be used, and why."""
-
-    path: str
-    reason: str
-
-
-@dataclass(frozen=True)
 class ClassifyReport:
     """What `classify_files` found."""
 
     results: list[Classified]
-    failed: list[Failure]
+    failed: list[Remark]
     seconds: float
 
 
@@ -82,7 +75,7 @@ def classify_files(
     embedder = load(model, dtype=dtype, device=device)
     words = embedder.embed_labels(labels, templates)  # (N, E)
     results: list[Classified] = []
-    failed: list[Failure] = []
+    failed: list[Remark] = []
     for start in range(0, len(files), BATCH_SIZE):
         paths = [path.expanduser().absolute() for path in files[start : start + BATCH_SIZE]]
         good, pictures = _read(embedder, paths, failed)
@@ -98,7 +91,7 @@ def classify_files(
 
 
 def _read(
-    embedder: Embedder, paths: Sequence[Path], failed: list[Failure]
+    embedder: Embedder, paths: Sequence[Path], failed: list[Remark]
 ) -> tuple[list[Path], list[np.ndarray]]:
     """The paths that can be read, with their pictures at the model's size; the rest is named."""
     good: list[Path] = []
@@ -107,7 +100,7 @@ def _read(
         try:
             image = read_image(path, draft_size=embedder.recipe.draft_size)
         except MediaError as error:
-            failed.append(Failure(str(path), error.reason))
+            failed.append(Remark(str(path), error.reason))
             continue
         good.append(path)
         pictures.append(embedder.recipe.resize(image))

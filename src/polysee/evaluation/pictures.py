@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from polysee.datasets.tables import data_folder
 from polysee.errors import DataError, MediaError
+from polysee.media.files import Remark
 from polysee.media.image import read_image
 
 Progress = Callable[[int, int], None]
@@ -44,14 +45,6 @@ class PictureEmbedder(Protocol):
 
 
 @dataclass(frozen=True)
-class Unreadable:
-    """A row whose picture cannot be read, and why."""
-
-    path: str
-    reason: str
-
-
-@dataclass(frozen=True)
 class EmbeddedPictures:
     """The embeddings of the pictures that could be read, with the rows that they came from.
 
@@ -62,7 +55,7 @@ class EmbeddedPictures:
 
     embeddings: np.ndarray
     rows: np.ndarray
-    failed: list[Unreadable]
+    failed: list[Remark]
 
 
 def find_data(data: str | Path) -> Path:
@@ -112,15 +105,17 @@ def embed_rows(
     Args:
         data: a parquet file whose `image` column holds encoded pictures.
         rows: the row numbers wanted, ascending.
+    Raises:
+        DataError: none of the pictures can be read.
     """
     parts: list[np.ndarray] = []
     kept: list[int] = []
-    failed: list[Unreadable] = []
+    failed: list[Remark] = []
     seen = 0
     for batch in _decoded_batches(embedder.recipe, data, rows, batch_size):
         good = [(row, picture) for row, picture in batch if isinstance(picture, np.ndarray)]
         failed += [
-            Unreadable(f"{data}#{row}", picture.reason)
+            Remark(f"{data}#{row}", picture.reason)
             for row, picture in batch
             if isinstance(picture, MediaError)
         ]

@@ -15,11 +15,11 @@ from polysee.evaluation.pictures import (
     BATCH_SIZE,
     PictureEmbedder,
     Progress,
-    Unreadable,
     embed_rows,
     find_data,
     read_column,
 )
+from polysee.media.files import Remark
 
 PLACES = (1, 5, 10)
 
@@ -40,7 +40,7 @@ class RetrievalResult:
     count: int
     queries: int
     intervals: dict[str, dict[str, Interval]]
-    failed: list[Unreadable]
+    failed: list[Remark]
 
 
 def evaluate_retrieval(
@@ -94,7 +94,7 @@ def read_captions(data: Path, column: str) -> dict[int, list[str]]:
 
 
 def summarise(
-    texts: np.ndarray, images: np.ndarray, owners: np.ndarray, failed: list[Unreadable]
+    texts: np.ndarray, images: np.ndarray, owners: np.ndarray, failed: list[Remark]
 ) -> RetrievalResult:
     """From unit vectors to the figures.
 

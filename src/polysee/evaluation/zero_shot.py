@@ -17,11 +17,11 @@ from polysee.evaluation.pictures import (
     BATCH_SIZE,
     PictureEmbedder,
     Progress,
-    Unreadable,
     embed_rows,
     find_data,
     read_column,
 )
+from polysee.media.files import Remark
 
 
 class LabelEmbedder(PictureEmbedder, Protocol):
@@ -43,7 +43,7 @@ class ZeroShotResult:
     classes: int
     per_class: dict[str, float]
     intervals: dict[str, Interval]
-    failed: list[Unreadable]
+    failed: list[Remark]
 
 
 def evaluate_zero_shot(
@@ -93,7 +93,7 @@ def read_labels(data: Path, column: str) -> tuple[list[str], np.ndarray, np.ndar
 
 
 def summarise(
-    scores: np.ndarray, truth: np.ndarray, names: Sequence[str], failed: list[Unreadable]
+    scores: np.ndarray, truth: np.ndarray, names: Sequence[str], failed: list[Remark]
 ) -> ZeroShotResult:
     """From scores (N, C) and true columns (N,) to the figures."""
     first, five = metrics.top_k(scores, truth, 1), metrics.top_k(scores, truth, 5)

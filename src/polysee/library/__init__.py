@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from polysee.library.hits import Hit, SearchResult
-    from polysee.library.indexing import IndexReport, Remark
+    from polysee.library.indexing import IndexReport
     from polysee.library.library import Library
 
-__all__ = ["Hit", "IndexReport", "Library", "Remark", "SearchResult"]
+__all__ = ["Hit", "IndexReport", "Library", "SearchResult"]
 
-_HOMES = {"Hit": "hits", "SearchResult": "hits", "IndexReport": "indexing", "Remark": "indexing"}
+_HOMES = {"Hit": "hits", "SearchResult": "hits", "IndexReport": "indexing", "Library": "library"}
 
 
 def __getattr__(name: str) -> Any:
@@ -20,4 +20,4 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f"{__name__}.{_HOMES.get(name, 'library')}"), name)
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -24,7 +24,7 @@ from polysee.library.catalogue import (
     vectors_schema,
 )
 from polysee.library.reading import Content, Read, Unread, key_of, read
-from polysee.media.files import absolute
+from polysee.media.files import Remark, absolute
 from polysee.media.scan import Found, scan
 
 if TYPE_CHECKING:
@@ -37,14 +37,6 @@ BATCH_SIZE = 32
 WRITE_ROWS = 512
 WRITE_SECONDS = 5.0
 """A batch is written when it has so many rows, or at the latest after so long."""
-
-
-@dataclass(frozen=True)
-class Remark:
-    """A file, and what there is to say about it."""
-
-    path: str
-    reason: str
 
 
 @dataclass

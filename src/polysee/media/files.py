@@ -21,6 +21,14 @@ KINDS = (
 
 
 @dataclass(frozen=True, slots=True)
+class Remark:
+    """A file, and what there is to say about it: why it cannot be read, or what is odd about it."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class FileBytes:
     """A file's bytes, with the size and time that they belong to."""
 

@@ -3,7 +3,6 @@ from __future__ import annotations
 import io
 import json
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,17 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polysee.cli import output
-
-
-@dataclass(frozen=True)
-class Failure:
-    path: str
-    reason: str
+from polysee.media.files import Remark
 
 
 def test_json_is_one_document_of_plain_values(capsys):
     output.print_json(
-        {"a": np.float32(0.5), "path": Path("猫.jpg"), "failed": [Failure("x", "damaged")]}
+        {"a": np.float32(0.5), "path": Path("猫.jpg"), "failed": [Remark("x", "damaged")]}
     )
     assert json.loads(capsys.readouterr().out) == {
         "a": 0.5,
@@ -46,7 +40,7 @@ def test_json_refuses_what_is_no_number():
 
 
 def test_failures_are_named_and_the_rest_counted(capsys):
-    output.name_failures([Failure(f"{n}.jpg", "cut short") for n in range(25)], "Failed:", most=20)
+    output.name_failures([Remark(f"{n}.jpg", "cut short") for n in range(25)], "Failed:", most=20)
     written = capsys.readouterr()
     assert written.out == ""
     lines = written.err.splitlines()
