@@ -12,7 +12,6 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, IterableDataset
 
-from polysee.errors import ConfigError
 from polysee.training.parts import WHOLE, DividedTask, Part
 from polysee.training.recipe import Optimiser, Recipe
 from polysee.training.sharding import clip_norm, is_sharded, shard
@@ -38,16 +37,10 @@ class Task(Protocol):
 
 
 class Steps(IterableDataset[Any]):
-    """The batches of a task from a step on, or this process's part of each.
-
-    Raises:
-        ConfigError: the task is not one that several processes can train.
-    """
+    """The batches of a task from a step on, or this process's part of each."""
 
     def __init__(self, task: Task, first: int, last: int, part: Part = WHOLE) -> None:
         self.task, self.first, self.last, self.part = task, first, last, part
-        if part.of > 1 and not isinstance(task, DividedTask):
-            raise ConfigError("this kind of recipe is trained by one process: devices must be 1")
 
     def __iter__(self) -> Iterator[Any]:
         for step in range(self.first, self.last):

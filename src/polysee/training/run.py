@@ -14,8 +14,10 @@ from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.strategies import ModelParallelStrategy
 
 from polysee.datasets.tables import runs_folder
+from polysee.errors import ConfigError
 from polysee.training.callbacks import Average, Validate, Weights, holding, put
 from polysee.training.module import Task, TrainingModule
+from polysee.training.parts import DividedTask, Part
 from polysee.training.recipe import Align, Distil, Read, Recipe
 from polysee.training.sharding import is_sharded, make_whole
 
@@ -40,9 +42,25 @@ class Machines:
     nodes: int = 1
     accelerator: str = "auto"
 
+    @property
+    def processes(self) -> int:
+        return self.devices * self.nodes
+
+    def check(self, task: Task, recipe: Recipe) -> None:
+        """Refuse what the processes could not share, before they are started.
+
+        Raises:
+            ConfigError: the task is for one process, or the batch cannot be divided.
+        """
+        if self.processes > 1 and not isinstance(task, DividedTask):
+            raise ConfigError(
+                f"a recipe of kind {recipe.task.kind} is trained by one process: devices must be 1"
+            )
+        Part(of=self.processes).rows(range(recipe.batch_size))
+
     def trainer_options(self) -> dict[str, Any]:
         """As `lightning.Trainer` takes them."""
-        count = self.devices * self.nodes
+        count = self.processes
         strategy: Any = "auto" if count == 1 else "ddp"
         if self.strategy == "fsdp" and count > 1:
             strategy = ModelParallelStrategy(count, 1, save_distributed_checkpoint=False)
@@ -84,6 +102,7 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     lightning.seed_everything(recipe.seed, verbose=False)
     task = make_task(recipe)
+    machines.check(task, recipe)
     module = TrainingModule(task, recipe)
     average = Average(recipe.ema_decay) if recipe.ema_decay else None
     validate = Validate(recipe.validate_every, average)

@@ -16,7 +16,6 @@ from safetensors.torch import load_file
 from polysee.errors import ConfigError
 from polysee.training import run
 from polysee.training.module import Steps
-from polysee.training.parts import Part
 
 HELPER = Path(__file__).with_name("shared_task.py")
 spec = importlib.util.spec_from_file_location("shared_task", HELPER)
@@ -78,11 +77,16 @@ def test_two_processes_end_with_the_weights_of_one(strategy, resumed, alone, tmp
     assert not torch.allclose(found["log_scale"], fresh["log_scale"], atol=1e-3)
 
 
-def test_a_task_that_knows_no_parts_is_for_one_process():
+def test_what_processes_cannot_share_is_refused():
     class Undivided:
         def batch(self, step: int) -> int:
             return step
 
+    recipe = shared.shared_recipe()
     assert list(Steps(Undivided(), 0, 2)) == [(0, 0), (1, 1)]
+    run.Machines().check(Undivided(), recipe)
     with pytest.raises(ConfigError, match="one process"):
-        Steps(Undivided(), 0, 2, Part(0, of=2))
+        run.Machines(devices=2).check(Undivided(), recipe)
+    run.Machines(devices=2, nodes=2).check(shared.SharedTask(recipe), recipe)
+    with pytest.raises(ConfigError, match="12 cannot be divided among 5"):
+        run.Machines(devices=5).check(shared.SharedTask(recipe), recipe)
