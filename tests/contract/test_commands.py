@@ -18,6 +18,7 @@ import pytest
 
 from polysee.cli.language import choose_language
 from polysee.cli.main import run
+from polysee.errors import LibraryError
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 PICTURES = {
@@ -116,6 +117,13 @@ def test_every_command_helps_with_an_example_in_both_languages(
     assert example in done.out
     for option in ("--json", "--lang", "--device", "--dtype", "--offline"):
         assert option in done.out
+
+
+def test_a_group_helps_in_the_language_that_is_asked_for(polysee):
+    done = polysee("eval", "--lang", "zh", "--help")
+    assert done.code == 0
+    assert "zero-shot" in done.out
+    assert "用 parquet" in done.out
 
 
 def test_the_program_lists_its_commands(polysee):
@@ -346,7 +354,12 @@ def test_eval_says_which_columns_there_are(polysee, data):
     assert "label_zh" in done.document["error"]
 
 
-# models, and a real process
+def test_debug_shows_where_it_happened(polysee, tmp_path):
+    with pytest.raises(LibraryError, match="no library"):
+        polysee("search", "cat", "--library", tmp_path / "none", "--debug")
+
+
+# models, and real processes
 
 
 def test_models_are_listed(polysee):
@@ -370,3 +383,14 @@ def test_a_real_process_keeps_its_streams_apart(library):
     document = json.loads(done.stdout.decode("utf-8"))
     assert paths(document["hits"])[0] in CATS
     assert b"Traceback" not in done.stderr
+
+
+def test_a_reader_that_goes_away_is_no_error():
+    """As `polysee models --json | head -c 0`."""
+    command = Path(sys.executable).with_name("polysee")
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen([command, "models", "--json"], **pipes) as process:
+        process.stdout.close()
+        said = process.stderr.read()
+    assert process.returncode == 0
+    assert said == b""

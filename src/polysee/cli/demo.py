@@ -34,8 +34,8 @@ class Question:
 class Absent(Question):
     """A query for what the samples do not hold; what the model shows all the same is a mistake."""
 
-    english: str = "the samples hold none; what is shown here is a mistake"
-    chinese: str = "样例里没有；这里显示的是认错的"
+    english: str = "no sample shows one; a sample that stands here is a mistake"
+    chinese: str = "样例里没有；这里若出现样例图片，就是认错了"
 
 
 QUESTIONS = (

@@ -15,7 +15,7 @@ from polysee.cli.options import DEFAULT_MODEL, Common, command, model_option
 
 def register(app: typer.Typer) -> None:
     """Add the group, with help in the language that was chosen."""
-    group = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
+    group = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", callback=_group)
     app.add_typer(
         group,
         name="eval",
@@ -41,6 +41,12 @@ def register(app: typer.Typer) -> None:
             "例子：polysee eval retrieval --data pictures.parquet --captions captions_zh",
         ),
     )(retrieval)
+
+
+def _group(
+    lang: Annotated[str | None, typer.Option("--lang", metavar="zh|en", hidden=True)] = None,
+) -> None:
+    """Options that stand before the command; the language has been read by then."""
 
 
 def data_option() -> Any:

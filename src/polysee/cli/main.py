@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -41,9 +40,8 @@ def run(arguments: Sequence[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         note(t("Stopped.", "已停止。"))
         return INTERRUPTED
-    except BrokenPipeError:
-        # `polysee search … | head` closed our output: there is nobody left to tell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except SystemExit:
+        # Typer's answer when `polysee search … | head` has closed our output: nobody is left to tell.
         return 0
     except Exception as error:
         if "--debug" in arguments:

@@ -55,35 +55,43 @@ def search(
     after: Annotated[
         str | None,
         typer.Option(
-            "--after", metavar="DATE", help=t("Taken from then on.", "在此日期之后拍摄。")
+            "--after", metavar="DATE", help=t("Taken on or after DATE.", "在此日期当天或之后拍摄。")
         ),
     ] = None,
     before: Annotated[
         str | None,
-        typer.Option("--before", metavar="DATE", help=t("Taken before.", "在此日期之前拍摄。")),
+        typer.Option(
+            "--before", metavar="DATE", help=t("Taken before DATE.", "在此日期之前拍摄。")
+        ),
     ] = None,
     top: Annotated[
-        int, typer.Option("--top", min=1, help=t("At most so many.", "最多显示多少张。"))
+        int, typer.Option("--top", min=1, help=t("Show at most this many.", "最多显示多少张。"))
     ] = 20,
     everything: Annotated[
         bool,
-        typer.Option("--all", help=t("Also what is hardly relevant.", "也显示不太相关的图片。")),
+        typer.Option(
+            "--all", help=t("Also show what is hardly relevant.", "也显示不太相关的图片。")
+        ),
     ] = False,
     text_weight: Annotated[
         float,
         typer.Option(
-            "--text-weight", min=0, help=t("Of words beside --image.", "文字所占的分量。")
+            "--text-weight",
+            min=0,
+            help=t("Weight of the words beside --image.", "与 --image 同用时文字的权重。"),
         ),
     ] = 1.0,
     image_weight: Annotated[
         float,
         typer.Option(
-            "--image-weight", min=0, help=t("Of --image beside words.", "图片所占的分量。")
+            "--image-weight",
+            min=0,
+            help=t("Weight of --image beside words.", "与文字同用时图片的权重。"),
         ),
     ] = 1.0,
     html: Annotated[
         Path | None,
-        typer.Option("--html", metavar="FILE", help=t("Write a gallery page.", "写成网页相册。")),
+        typer.Option("--html", metavar="FILE", help=t("Also write a page.", "同时写成网页。")),
     ] = None,
     library: Annotated[Path | None, library_option()] = None,
     model: Annotated[str | None, model_option(t("the library's own", "图库自己的模型"))] = None,

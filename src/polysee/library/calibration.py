@@ -10,7 +10,7 @@ every query comes from a background that ships beside the model:
 - how many of those texts the picture fits better than the query, synonyms left aside.
 
 A small logistic regression, one each for names, sentences and pictures as queries, turns the
-evidence into a probability. `recipes/calibrate.py` fits it; `docs/relevance.md` measures it.
+evidence into a probability. `recipes/calibrate.py` fits it; `benchmarks/nothing_there.py` measures it.
 None of it depends on the library: a picture's relevance stays what it is when others come.
 
 Shapes: N vectors of a library, K of them judged, E projection, C texts of a bank, P background
