@@ -1,16 +1,17 @@
 """ALIGN: an EfficientNet for pictures and a BERT for text, trained to put a picture and its caption in one place.
 
 Jia et al. 2021 (https://arxiv.org/abs/2102.05918).
-Differs from the paper: `pooling="mean"` takes the mean of the text's tokens in place of the first, and a picture
-projection is there when the shared space is not as wide as the image tower; both serve the small bundled model.
+Differs from the paper: `pooling="mean"` takes the mean of the text's tokens in place of the first; a picture
+projection is there when the shared space is not as wide as the image tower; `classes` adds where the classes of an
+earlier training lie. All three serve the small bundled model.
 
-Shapes: B batch, C channels, Y/X rows/columns, T tokens, D hidden size, E projection size.
+Shapes: B batch, C channels, Y/X rows/columns, T tokens, D hidden size, E projection size, N classes.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import torch
@@ -30,6 +31,8 @@ class AlignConfig:
     Args:
         projection_size: E; the text is always projected to it, the picture only if its tower is not that wide.
         initial_temperature: what similarities are divided by at the start of training; learnt from there.
+        classes: N, of a classifier whose opinion is part of a picture's vector; 0 for none.
+        class_rank: of that classifier's weight.
     """
 
     image: EfficientNetConfig = field(default_factory=EfficientNetConfig)
@@ -37,13 +40,38 @@ class AlignConfig:
     projection_size: int = 640
     pooling: Literal["first", "mean"] = "first"
     initial_temperature: float = 1.0
+    classes: int = 0
+    class_rank: int = 0
 
     def __post_init__(self) -> None:
-        check_sizes(self)
+        check_sizes(self, may_be_zero=("classes", "class_rank"))
+        if bool(self.classes) != bool(self.class_rank):
+            raise ConfigError("classes and class_rank go together")
         if not self.initial_temperature:
             raise ConfigError("initial_temperature must be above 0")
         if self.pooling not in POOLINGS:
             raise ConfigError(f"unknown pooling {self.pooling!r}; one of {', '.join(POOLINGS)}")
+
+
+class ClassMixture(nn.Module):
+    """A classifier's opinion of a picture, as the mean of the classes' places weighed by their probabilities.
+
+    ConSE (Norouzi et al. 2014, https://arxiv.org/abs/1312.5650): a picture of something that no class is lies between
+    the classes it resembles.
+
+    Shapes:
+        pooled: (B, D)
+        returns: (B, E)
+    """
+
+    def __init__(self, hidden_size: int, rank: int, classes: int, size: int) -> None:
+        super().__init__()
+        self.reduce = nn.Linear(hidden_size, rank, bias=False)
+        self.classify = nn.Linear(rank, classes)
+        self.places = nn.Linear(classes, size, bias=False)
+
+    def forward(self, pooled: torch.Tensor) -> torch.Tensor:
+        return self.places(self.classify(self.reduce(pooled)).softmax(-1))
 
 
 class Align(nn.Module):
@@ -66,6 +94,11 @@ class Align(nn.Module):
         size = config.projection_size
         same = size == config.image.hidden_size
         self.image_projection = nn.Identity() if same else nn.Linear(config.image.hidden_size, size)
+        self.class_mixture = (
+            ClassMixture(config.image.hidden_size, config.class_rank, config.classes, size)
+            if config.classes
+            else None
+        )
         self.text_projection = nn.Linear(config.text.hidden_size, size)
         self.log_scale = nn.Parameter(torch.tensor(-math.log(config.initial_temperature)))
 
@@ -76,7 +109,19 @@ class Align(nn.Module):
             pixels: (B, 3, Y, X), normalised
             returns: (B, E), not of unit length
         """
-        return self.image_projection(self.image(pixels).pooled)
+        return self.project_image(self.image(pixels).pooled)
+
+    def project_image(self, pooled: torch.Tensor) -> torch.Tensor:
+        """From the tower's features into the shared space.
+
+        Shapes:
+            pooled: (B, D)
+            returns: (B, E), not of unit length
+        """
+        projected = self.image_projection(pooled)
+        if self.class_mixture is None:
+            return projected
+        return nn.functional.normalize(projected, dim=-1) + self.class_mixture(pooled)
 
     def encode_text(self, tokens: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
         """Embed texts.
@@ -88,3 +133,24 @@ class Align(nn.Module):
         """
         hidden = self.text(tokens, mask)  # (B, T, D)
         return self.text_projection(POOLINGS[self.config.pooling](hidden, mask))
+
+    @torch.no_grad()
+    def add_classes(
+        self,
+        reduce: torch.Tensor,
+        classify: torch.Tensor,
+        bias: torch.Tensor,
+        places: torch.Tensor,
+    ) -> None:
+        """Make a classifier's opinion part of every picture's vector from here on.
+
+        Shapes:
+            reduce: (rank, D), classify: (N, rank), bias: (N,), the classifier; places: (N, E), of its classes
+        """
+        (rank, hidden_size), (classes, size) = reduce.shape, places.shape
+        self.config = replace(self.config, classes=classes, class_rank=rank)
+        self.class_mixture = ClassMixture(hidden_size, rank, classes, size)
+        self.class_mixture.reduce.weight.copy_(reduce)
+        self.class_mixture.classify.weight.copy_(classify)
+        self.class_mixture.classify.bias.copy_(bias)
+        self.class_mixture.places.weight.copy_(places.T)

@@ -22,9 +22,11 @@ from polysee.datasets.activations import Activations, class_prototypes, lower_ac
 from polysee.datasets.pictures import captioned_pictures, validation_pictures
 from polysee.datasets.tables import runs_folder
 from polysee.datasets.texts import bilingual_texts
+from polysee.errors import ConfigError
 from polysee.inputs.tokenizer import Tokenizer
 from polysee.layers.pooling import mean_token
 from polysee.models.align import Align
+from polysee.models.efficientnet import EfficientNet
 from polysee.objectives.contrastive import contrastive, contrastive_many
 from polysee.objectives.distillation import cosine_distillation, soft_label_distillation
 from polysee.training.align_data import (
@@ -33,6 +35,7 @@ from polysee.training.align_data import (
     SaidTexts,
     TeacherReader,
     TowerReader,
+    name_texts,
     one_text_each,
     random_maps,
     text_batch,
@@ -44,6 +47,7 @@ from polysee.training.recipe import Recipe
 
 log = logging.getLogger(__name__)
 TAUGHT_BATCH = 64
+CLASS_SHARE = 0.3  # of a sure class's place beside the projection of length one; where it starts
 LANGUAGES = ("english", "chinese")
 
 
@@ -84,6 +88,8 @@ class AlignTask:
         self.epoch = np.concatenate([np.arange(len(self.pictures)), *[captioned] * task.again])
         if task.fit_projection:
             self._fit_projection()
+        if task.class_rank and self.model.class_mixture is None:
+            self.model.add_classes(*self._low_rank_classifier(), self._class_places())
         self.model.image.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def batch(self, step: int) -> dict[str, Any]:
@@ -109,7 +115,7 @@ class AlignTask:
         scale = limited_scale(model.log_scale)
         maps = batch["maps"].contiguous(memory_format=torch.channels_last)
         pooled = model.image.upper(maps, task.cut).pooled
-        image = model.image_projection(pooled)  # (B, E)
+        image = model.project_image(pooled)  # (B, E)
         losses = {}
         for name in LANGUAGES:
             said = batch[name]
@@ -137,7 +143,7 @@ class AlignTask:
         pooled = [
             self.model.image.upper(part.float(), self.task.cut).pooled for part in maps.split(50)
         ]
-        image = F.normalize(self.model.image_projection(torch.cat(pooled)), dim=1)
+        image = F.normalize(self.model.project_image(torch.cat(pooled)), dim=1)
         found = {}
         for language in LANGUAGES:
             texts = [(i, t) for i, p in enumerate(self.held_out) for t in getattr(p, language)]
@@ -161,11 +167,25 @@ class AlignTask:
             return TowerReader(self.model, self.tokenizer)
         pictures = [*self.pictures, *self.held_out]
         texts = [text for picture in pictures for text in (*picture.english, *picture.chinese)]
-        return TeacherReader(self.model, texts + self.names.texts())
+        return TeacherReader(self.model, texts + name_texts())
 
     def _activations(self, images: list[bytes], versions: int) -> Activations:
-        recipe = self.card.pixels
-        return lower_activations(self.model.image, images, recipe, self.task.cut, versions)
+        """As ImageNet left the tower, for what an earlier run made of its upper part is no news of the pictures.
+
+        Raises:
+            ConfigError: an earlier run trained blocks below `cut`.
+        """
+        tower = EfficientNet(self.model.config.image)
+        tower.load_state_dict(imagenet_lite2()[0])
+        cut = self.task.cut
+        lower = [tower.stem, *tower.blocks[:cut]]
+        for own, given in zip(
+            [self.model.image.stem, *self.model.image.blocks[:cut]], lower, strict=True
+        ):
+            for name, value in given.state_dict().items():
+                if not torch.equal(own.state_dict()[name], value):
+                    raise ConfigError(f"{self.start}: blocks below {cut} are not ImageNet's")
+        return lower_activations(tower, images, self.card.pixels, cut, versions)
 
     @torch.no_grad()
     def _fit_projection(self, ridge: float = 0.1) -> None:
@@ -193,6 +213,36 @@ class AlignTask:
         projection.weight.copy_(weight.T)
         projection.bias.copy_(-self.centre @ weight)
         log.info("least squares: %s", self.validate())
+
+    def _low_rank_classifier(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """ImageNet's classifier with a weight of rank `class_rank`, nearest to the full one on pictures.
+
+        Shapes:
+            returns: reduce (rank, 1280), classify (N, rank), bias (N,)
+        """
+        features = torch.from_numpy(self.activations.pooled.astype(np.float32)) - self.centre
+        values, vectors = torch.linalg.eigh(features.T @ features / len(features))
+        deviations = values.clamp(min=1e-6).sqrt()  # (1280,)
+        left, sizes, right = torch.linalg.svd(
+            self.weight @ (vectors * deviations), full_matrices=False
+        )
+        rank = self.task.class_rank
+        reduce = right[:rank] @ (vectors / deviations).T
+        classify = left[:, :rank] * sizes[:rank]
+        bias = self.bias + (self.weight - classify @ reduce) @ self.centre
+        return reduce, classify, bias
+
+    @torch.no_grad()
+    def _class_places(self) -> torch.Tensor:
+        """Where the names of each class lie, both languages together. Shapes: returns (N, E)."""
+        places = []
+        for both in self.names.names:
+            vectors = [
+                F.normalize(self.reader.encode(self.reader.read(names)), dim=1).mean(0)
+                for names in both
+            ]
+            places.append(F.normalize(F.normalize(torch.stack(vectors), dim=1).sum(0), dim=0))
+        return CLASS_SHARE * torch.stack(places)
 
     def _prototype_features(self, batch: dict[str, Any]) -> torch.Tensor:
         """A class's prototype, seen as often in a scene as alone: some of another picture's features are mixed in.

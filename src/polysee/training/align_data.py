@@ -125,23 +125,29 @@ def text_batch(
     return {"read": read, "right": right, "kept": kept | right}
 
 
+def class_names() -> list[tuple[list[str], list[str]]]:
+    """What each of ImageNet's classes is called, in English and in Chinese."""
+    rows = read_rows("names/imagenet-1k.parquet")
+    return [(row["names_en"], row["names_zh"]) for row in rows]
+
+
+def name_texts() -> list[str]:
+    """Every sentence that `Names` may say."""
+    return [
+        template.format(name)
+        for both in class_names()
+        for names, templates in zip(both, NAME_TEMPLATES, strict=True)
+        for name in names
+        for template in templates
+    ]
+
+
 class Names:
     """ImageNet's names in both languages, and what its classifier finds in pictures."""
 
     def __init__(self, activations: Activations) -> None:
         self.activations = activations
-        rows = read_rows("names/imagenet-1k.parquet")
-        self.names = [(row["names_en"], row["names_zh"]) for row in rows]
-
-    def texts(self) -> list[str]:
-        """Everything that `batch` may say."""
-        return [
-            template.format(name)
-            for both in self.names
-            for names, templates in zip(both, NAME_TEMPLATES, strict=True)
-            for name in names
-            for template in templates
-        ]
+        self.names = class_names()
 
     def batch(
         self, rows: np.ndarray, reader: Reader, most: int, draw: np.random.Generator

@@ -6,12 +6,12 @@ Shapes: B batch, T tokens, D the teacher's size, E projection size, P pictures.
 from __future__ import annotations
 
 import logging
-import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from tokenizers import Tokenizer as Backend
 from torch.nn import functional as F
 
 from polysee.checkpoints.folder import TOKENIZER, load_folder, save_folder
@@ -23,9 +23,11 @@ from polysee.models.align import Align
 from polysee.objectives.contrastive import contrastive_many
 from polysee.objectives.distillation import cosine_distillation, soft_label_distillation
 from polysee.training.align import LANGUAGES, start_folder
+from polysee.training.align_data import name_texts
 from polysee.training.distil import TaughtTexts
 from polysee.training.module import limited_scale
 from polysee.training.recipe import Read, Recipe
+from polysee.training.vocabulary import shorten_bpe, shorten_embedding
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +45,10 @@ class ReadTask:
         model, self.card = load_folder(self.start)
         assert isinstance(model, Align)
         self.model: Align = model
-        self.tokenizer = Tokenizer.load(self.start / TOKENIZER, task.text_length)
+        whole = Backend.from_file(str(self.start / TOKENIZER))
+        self.backend = shorten_bpe(whole, task.vocab_size)
+        shorten_embedding(model, task.vocab_size)
+        self.tokenizer = Tokenizer(self.backend, task.text_length)
         pictures = captioned_pictures(recipe.seed, task.tiny_pictures)
         self.groups = np.unique([p.group for p in pictures], return_inverse=True)[1]
         self.images = self._images(pictures)  # (P, E)
@@ -53,8 +58,13 @@ class ReadTask:
         for group, picture in zip(self.groups, pictures, strict=True):
             owners.update(dict.fromkeys((*picture.english, *picture.chinese), int(group)))
         said = {text for p in self.validation for text in (*p.english, *p.chinese)}
-        others = bilingual_texts(recipe.seed)[: task.texts]
-        texts = [text for text in dict.fromkeys([*owners, *others]) if text not in said]
+        owners = {text: group for text, group in owners.items() if text not in said}
+        others = dict.fromkeys([*name_texts(), *bilingual_texts(recipe.seed)[: task.texts]])
+        texts = [
+            *owners,
+            *owners,
+            *(text for text in others if text not in owners and text not in said),
+        ]
         self.owners = np.array([owners.get(text, -1) for text in texts])
         self.taught = TaughtTexts(texts, self.tokenizer, recipe.seed)
         with torch.no_grad():
@@ -111,7 +121,9 @@ class ReadTask:
 
     def save(self, folder: Path) -> None:
         save_folder(folder, self.model, self.card, half=False)
-        shutil.copy(self.start / TOKENIZER, folder / TOKENIZER)
+        self.backend.no_truncation()
+        self.backend.no_padding()
+        self.backend.save(str(folder / TOKENIZER))
 
     @torch.no_grad()
     def _images(self, pictures: list[Captioned]) -> torch.Tensor:
@@ -120,4 +132,4 @@ class ReadTask:
         images = [picture.image for picture in pictures]
         kept = lower_activations(tower, images, self.card.pixels, last, 0)
         pooled = torch.from_numpy(kept.pooled.astype(np.float32))
-        return F.normalize(self.model.image_projection(pooled), dim=1)
+        return F.normalize(self.model.project_image(pooled), dim=1)

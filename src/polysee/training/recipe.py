@@ -81,6 +81,7 @@ class Align(Strict):
         teacher: weight of the distillation from multilingual-e5-small on texts without pictures.
         texts: how many of these texts.
         fit_projection: start the projections by least squares rather than where `start` has them.
+        class_rank: add ImageNet's classifier, of this rank, to the pictures' vectors, where `start` has none; 0 for no.
     """
 
     kind: Literal["align"]
@@ -99,6 +100,7 @@ class Align(Strict):
     prototypes: float = Field(0.5, ge=0)
     keep: float = Field(0.0, ge=0)
     fit_projection: bool = False
+    class_rank: int = Field(0, ge=0)
     teacher: float = Field(0.5, ge=0)
     texts: int = Field(57344, ge=1)
 
@@ -108,7 +110,8 @@ class Read(Strict):
 
     Args:
         start: the run, or the model folder, whose picture tower and projections are kept and whose text tower learns.
-        texts: how many of the bilingual texts, beside all captions of the pictures.
+        vocab_size: how many of the tokens are kept, the commonest.
+        texts: how many of the bilingual texts, beside all captions of the pictures, each of which comes twice.
         pictures: how many a step's texts are held against.
         tiny_pictures: of Tiny ImageNet, beside all others.
         cosine, pairs: weights of the loss on where a text points, and on captions and their own pictures.
@@ -116,6 +119,7 @@ class Read(Strict):
 
     kind: Literal["read"]
     start: str
+    vocab_size: int = Field(7900, ge=300)
     texts: int = Field(57344, ge=1)
     text_length: int = Field(48, ge=4)
     pictures: int = Field(2048, ge=2)

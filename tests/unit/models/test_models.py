@@ -107,3 +107,22 @@ def test_dropout_is_for_training_alone():
     tokens = torch.arange(6)[None]
     assert not torch.equal(bert.train()(tokens), bert(tokens))
     assert torch.equal(bert.eval()(tokens), bert(tokens))
+
+
+def test_align_adds_where_a_classifier_finds_the_picture():
+    torch.manual_seed(0)
+    text = BertConfig(vocab_size=9, hidden_size=8, num_layers=1, num_heads=2, mlp_size=16)
+    model = Align(AlignConfig(EfficientNetConfig(0.25, 0.25), text, projection_size=16)).eval()
+    pooled = torch.randn(3, model.config.image.hidden_size)
+    reduce, classify = torch.randn(4, pooled.shape[1]), torch.randn(5, 4)
+    bias, places = torch.randn(5), torch.randn(5, 16)
+    with torch.no_grad():
+        plain = model.project_image(pooled)
+        model.add_classes(reduce, classify, bias, places)
+        probabilities = (pooled @ reduce.T @ classify.T + bias).softmax(1)
+        wanted = torch.nn.functional.normalize(plain, dim=1) + probabilities @ places
+        torch.testing.assert_close(model.project_image(pooled), wanted)
+    assert model.config.classes == 5
+    assert Align(model.config).load_state_dict(model.state_dict())
+    with pytest.raises(ConfigError, match="class_rank"):
+        AlignConfig(classes=5)
