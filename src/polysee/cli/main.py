@@ -108,7 +108,8 @@ def _usage(error: typer.TyperException) -> str:
 
 def _refuse(arguments: Sequence[str], message: str) -> int:
     note(t("Error: ", "错误：") + message)
-    if "--json" in arguments:
+    first = os.environ.get("LOCAL_RANK", "0") == "0"  # of the processes that train together
+    if "--json" in arguments and first:
         print_json({"error": message})
     return WRONG_REQUEST
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
@@ -13,8 +12,7 @@ from polysee.errors import ConfigError
 Rows = TypeVar("Rows", np.ndarray, Sequence[Any])
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(NamedTuple):
     """One of several equal parts of every batch.
 
     Example:
