@@ -47,7 +47,6 @@ from polysee.training.recipe import Recipe
 
 log = logging.getLogger(__name__)
 TAUGHT_BATCH = 64
-CLASS_SHARE = 0.3  # of a sure class's place beside the projection of length one; where it starts
 LANGUAGES = ("english", "chinese")
 
 
@@ -88,8 +87,6 @@ class AlignTask:
         self.epoch = np.concatenate([np.arange(len(self.pictures)), *[captioned] * task.again])
         if task.fit_projection:
             self._fit_projection()
-        if task.class_rank and self.model.class_mixture is None:
-            self.model.add_classes(*self._low_rank_classifier(), self._class_places())
         self.model.image.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def batch(self, step: int) -> dict[str, Any]:
@@ -213,36 +210,6 @@ class AlignTask:
         projection.weight.copy_(weight.T)
         projection.bias.copy_(-self.centre @ weight)
         log.info("least squares: %s", self.validate())
-
-    def _low_rank_classifier(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """ImageNet's classifier with a weight of rank `class_rank`, nearest to the full one on pictures.
-
-        Shapes:
-            returns: reduce (rank, 1280), classify (N, rank), bias (N,)
-        """
-        features = torch.from_numpy(self.activations.pooled.astype(np.float32)) - self.centre
-        values, vectors = torch.linalg.eigh(features.T @ features / len(features))
-        deviations = values.clamp(min=1e-6).sqrt()  # (1280,)
-        left, sizes, right = torch.linalg.svd(
-            self.weight @ (vectors * deviations), full_matrices=False
-        )
-        rank = self.task.class_rank
-        reduce = right[:rank] @ (vectors / deviations).T
-        classify = left[:, :rank] * sizes[:rank]
-        bias = self.bias + (self.weight - classify @ reduce) @ self.centre
-        return reduce, classify, bias
-
-    @torch.no_grad()
-    def _class_places(self) -> torch.Tensor:
-        """Where the names of each class lie, both languages together. Shapes: returns (N, E)."""
-        places = []
-        for both in self.names.names:
-            vectors = [
-                F.normalize(self.reader.encode(self.reader.read(names)), dim=1).mean(0)
-                for names in both
-            ]
-            places.append(F.normalize(F.normalize(torch.stack(vectors), dim=1).sum(0), dim=0))
-        return CLASS_SHARE * torch.stack(places)
 
     def _prototype_features(self, batch: dict[str, Any]) -> torch.Tensor:
         """A class's prototype, seen as often in a scene as alone: some of another picture's features are mixed in.

@@ -1,6 +1,6 @@
 """Teach the small text tower to find what the teacher would find: align-nano's recipe after the pictures'.
 
-Shapes: B batch, T tokens, D the teacher's size, E projection size, P pictures.
+Shapes: B batch, E projection size, P pictures.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from polysee.objectives.contrastive import contrastive_many
 from polysee.objectives.distillation import cosine_distillation, soft_label_distillation
 from polysee.training.align import LANGUAGES, start_folder
 from polysee.training.align_data import name_texts
+from polysee.training.classes import add_imagenet_classes
 from polysee.training.distil import TaughtTexts
 from polysee.training.module import limited_scale
 from polysee.training.recipe import Read, Recipe
@@ -51,9 +52,13 @@ class ReadTask:
         self.tokenizer = Tokenizer(self.backend, task.text_length)
         pictures = captioned_pictures(recipe.seed, task.tiny_pictures)
         self.groups = np.unique([p.group for p in pictures], return_inverse=True)[1]
-        self.images = self._images(pictures)  # (P, E)
         self.validation = validation_pictures()
-        self.validation_images = self._images(self.validation)
+        features, held_out = self._features(pictures), self._features(self.validation)
+        if task.class_rank and model.class_mixture is None:
+            add_imagenet_classes(model, features, task.class_rank)
+        with torch.no_grad():
+            self.images = F.normalize(model.project_image(features), dim=1)  # (P, E)
+            self.validation_images = F.normalize(model.project_image(held_out), dim=1)
         owners: dict[str, int] = {}
         for group, picture in zip(self.groups, pictures, strict=True):
             owners.update(dict.fromkeys((*picture.english, *picture.chinese), int(group)))
@@ -125,11 +130,9 @@ class ReadTask:
         self.backend.no_padding()
         self.backend.save(str(folder / TOKENIZER))
 
-    @torch.no_grad()
-    def _images(self, pictures: list[Captioned]) -> torch.Tensor:
-        """Shapes: returns (P, E) of unit length."""
+    def _features(self, pictures: list[Captioned]) -> torch.Tensor:
+        """What the tower gives for each picture. Shapes: returns (P, 1280)."""
         tower, last = self.model.image, len(self.model.image.blocks)
         images = [picture.image for picture in pictures]
         kept = lower_activations(tower, images, self.card.pixels, last, 0)
-        pooled = torch.from_numpy(kept.pooled.astype(np.float32))
-        return F.normalize(self.model.project_image(pooled), dim=1)
+        return torch.from_numpy(kept.pooled.astype(np.float32))

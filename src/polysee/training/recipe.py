@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from polysee.errors import ConfigError
 
@@ -21,10 +21,12 @@ class Optimiser(Strict):
     """AdamW (Loshchilov and Hutter 2019, https://arxiv.org/abs/1711.05101), linear warm-up, cosine decay to zero.
 
     Args:
+        kind: "muon" moves the matrices of linear maps by Muon, and the rest as AdamW does; see `training.optimisers`.
         rates: learning-rate factors of parts of the model, by the beginning of the parameter's name; 0 freezes.
         weight_decay: for matrices; vectors (biases, norms, temperatures) are never decayed.
     """
 
+    kind: Literal["adamw", "muon"] = "adamw"
     rate: float = Field(gt=0)
     rates: dict[str, Annotated[float, Field(ge=0)]] = {}
     weight_decay: float = Field(0.05, ge=0)
@@ -81,7 +83,6 @@ class Align(Strict):
         teacher: weight of the distillation from multilingual-e5-small on texts without pictures.
         texts: how many of these texts.
         fit_projection: start the projections by least squares rather than where `start` has them.
-        class_rank: add ImageNet's classifier, of this rank, to the pictures' vectors, where `start` has none; 0 for no.
     """
 
     kind: Literal["align"]
@@ -100,7 +101,6 @@ class Align(Strict):
     prototypes: float = Field(0.5, ge=0)
     keep: float = Field(0.0, ge=0)
     fit_projection: bool = False
-    class_rank: int = Field(0, ge=0)
     teacher: float = Field(0.5, ge=0)
     texts: int = Field(57344, ge=1)
 
@@ -111,6 +111,7 @@ class Read(Strict):
     Args:
         start: the run, or the model folder, whose picture tower and projections are kept and whose text tower learns.
         vocab_size: how many of the tokens are kept, the commonest.
+        class_rank: of ImageNet's classifier, which becomes part of the pictures' vectors; 0 for without.
         texts: how many of the bilingual texts, beside all captions of the pictures, each of which comes twice.
         pictures: how many a step's texts are held against.
         tiny_pictures: of Tiny ImageNet, beside all others.
@@ -120,6 +121,7 @@ class Read(Strict):
     kind: Literal["read"]
     start: str
     vocab_size: int = Field(7900, ge=300)
+    class_rank: int = Field(320, ge=0)
     texts: int = Field(57344, ge=1)
     text_length: int = Field(48, ge=4)
     pictures: int = Field(2048, ge=2)
@@ -148,10 +150,88 @@ class FromNothing(Strict):
     validation_pictures: int = Field(500, ge=4, le=1000)
 
 
+class Language(Strict):
+    """A GPT, a BERT or a Transformer from fresh weights, on texts.
+
+    Args:
+        objective: "causal" trains a GPT, "masked" a BERT, "seq2seq" a Transformer.
+        data, validation: text files and parquet data sets, by themselves or under the data folder.
+        held_out: where there is no `validation`, the last share of `data` that is held out in its place.
+        columns: of parquet: one with the text, or the two sides of a pair.
+        separator: what stands between the texts of a text file; the file is one text when absent.
+        tokenizer: "characters" of the texts, or a byte-level "bpe" trained on them, with `vocab_size` tokens.
+        both_ways: whether pairs are read in either direction.
+        mlp_size: four times `hidden_size` when absent.
+        smoothing: label smoothing of pairs, section 5.4 of "Attention Is All You Need".
+        licence: of the weights.
+    """
+
+    kind: Literal["language"]
+    objective: Literal["causal", "masked", "seq2seq"]
+    data: tuple[str, ...] = Field(min_length=1)
+    validation: tuple[str, ...] = ()
+    held_out: float = Field(0.1, gt=0, lt=1)
+    columns: tuple[str, ...] = ("text",)
+    separator: str | None = None
+    tokenizer: Literal["characters", "bpe"] = "bpe"
+    vocab_size: int = Field(8000, ge=300)
+    both_ways: bool = False
+    hidden_size: int = Field(128, ge=2)
+    num_layers: int = Field(4, ge=1)
+    num_heads: int = Field(4, ge=1)
+    mlp_size: int | None = Field(None, ge=1)
+    context_length: int = Field(64, ge=2)
+    dropout: float = Field(0.0, ge=0, lt=1)
+    smoothing: float = Field(0.1, ge=0, lt=1)
+    licence: str = "research and non-commercial use"
+
+    @model_validator(mode="after")
+    def _columns_fit(self) -> Self:
+        wanted = 2 if self.objective == "seq2seq" else 1
+        if len(self.columns) != wanted:
+            raise ValueError(f"columns: {self.objective} needs {wanted}, not {len(self.columns)}")
+        return self
+
+
+class Finetune(Strict):
+    """A two-tower model learns a person's own pictures; `polysee finetune clip` writes such a recipe itself.
+
+    Args:
+        start: the model folder that is fine-tuned.
+        data: folders of pictures named after what they show, or a parquet file.
+        labels: of a parquet file, the column of class names; several for the same names in several languages.
+        captions: of a parquet file, the column of sentences, in place of labels.
+        method: "full" trains every weight, "lora" a low-rank addition to each (see `layers.lora`), "probe" a linear
+            classifier over the pictures' vectors, and no weight of the model.
+        locked_image: leave the image tower as it is; what it says of each picture is then computed once. Zhai et al.
+            2022 (LiT, https://arxiv.org/abs/2111.07991).
+        rank: of the low-rank additions.
+        varied: show each picture cut a little and, where left and right mean nothing, mirrored: anew every time.
+        chunk_size: rows that are encoded at once, for batches larger than memory; 0 for the whole batch.
+        held_out: the share of pictures that are not learnt from, but say when to stop.
+        patience: stop after so many validations without a gain.
+    """
+
+    kind: Literal["finetune"]
+    start: str
+    data: str
+    labels: tuple[str, ...] = ()
+    captions: str | None = None
+    method: Literal["full", "lora", "probe"] = "lora"
+    locked_image: bool = False
+    rank: int = Field(8, ge=1)
+    varied: bool = True
+    chunk_size: int = Field(0, ge=0)
+    held_out: float = Field(0.2, gt=0, lt=1)
+    patience: int = Field(5, ge=1)
+
+
 class Recipe(Strict):
     """One training run.
 
     Args:
+        accumulate: into how many parts a batch is cut that are computed one after the other, where it is larger than
+            memory; for tasks whose batches can be divided. The steps are those of the whole batch.
         steps: optimiser steps.
         validate_every, checkpoint_every: in steps.
         ema_decay: of the exponential moving average of the weights, which is what is validated and saved; 0 for none.
@@ -161,12 +241,15 @@ class Recipe(Strict):
     seed: int = 0
     steps: int = Field(ge=1)
     batch_size: int = Field(ge=2)
+    accumulate: int = Field(1, ge=1)
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
     validate_every: int = Field(500, ge=1)
     checkpoint_every: int = Field(500, ge=1)
     ema_decay: float = Field(0.0, ge=0, lt=1)
     optimiser: Optimiser
-    task: Annotated[Distil | Align | Read | FromNothing, Field(discriminator="kind")]
+    task: Annotated[
+        Distil | Align | Read | FromNothing | Language | Finetune, Field(discriminator="kind")
+    ]
 
 
 def read_recipe(path: str | Path) -> Recipe:

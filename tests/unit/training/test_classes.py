@@ -1,0 +1,38 @@
+"""A classifier of lower rank answers on pictures nearly as the full one."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from polysee.training.classes import low_rank
+
+
+@pytest.fixture
+def seen():
+    """Features that vary much in some directions and hardly in others, and a classifier that looks at all."""
+    torch.manual_seed(0)
+    spread = torch.diag(torch.logspace(1, -3, 24)) @ torch.linalg.qr(torch.randn(24, 24))[0]
+    return torch.randn(500, 24) @ spread + 3, torch.randn(10, 24), torch.randn(10)
+
+
+def answers(features, reduce, classify, bias):
+    return features @ reduce.T @ classify.T + bias
+
+
+def test_at_full_rank_it_is_the_classifier(seen):
+    features, weight, bias = seen
+    found = answers(features, *low_rank(weight, bias, features, 10))
+    assert_close(found, features @ weight.T + bias, rtol=1e-3, atol=1e-3)
+
+
+def test_at_low_rank_it_is_nearer_than_the_nearest_matrix(seen):
+    features, weight, bias = seen
+    whole = features @ weight.T + bias
+    found = (answers(features, *low_rank(weight, bias, features, 4)) - whole).norm()
+    left, sizes, right = torch.linalg.svd(weight, full_matrices=False)
+    blind = left[:, :4] * sizes[:4] @ right[:4]
+    shift = (weight - blind) @ features.mean(0)
+    assert found < 0.5 * (features @ blind.T + bias + shift - whole).norm()
+    assert found < 0.1 * whole.norm()
