@@ -15,13 +15,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from polysee.inference import load as load
+    from polysee.layers.attention import attention as attention
     from polysee.library import Library as Library
 
     __version__: str
 
-__all__ = ["Library", "__version__", "load"]
+__all__ = ["Library", "__version__", "attention", "load"]
 
-_HOMES = {"load": "polysee.inference", "Library": "polysee.library"}
+_HOMES = {
+    "Library": "polysee.library",
+    "attention": "polysee.layers.attention",
+    "load": "polysee.inference",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -53,6 +53,29 @@ def attention(
     return mixed.masked_fill(~mask.any(-1, keepdim=True), 0.0)
 
 
+def attention_weights(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    mask: torch.Tensor | None = None,
+    *,
+    causal: bool = False,
+) -> torch.Tensor:
+    """softmax(Q K^T / sqrt(K)): how much each query takes of each key's value; what `attention` does not hand out.
+
+    Args and shapes as in `attention`.
+
+    Shapes:
+        returns: (B, H, T, S), rows that sum to 1, or to 0 for a query that may attend to nothing
+    Example:
+        >>> attention_weights(torch.eye(2), torch.eye(2)).sum(-1).tolist()
+        [1.0, 1.0]
+    """
+    # The mixture of one-hot values is the weights.
+    one_hot = torch.eye(key.shape[-2], dtype=query.dtype, device=query.device)
+    value = one_hot.expand(*key.shape[:-2], -1, -1)
+    return attention(query, key, value, mask, causal=causal)
+
+
 class Cache:
     """The keys and values of one attention layer for the tokens read so far, (B, H, S, K) each.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,6 +12,8 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, IterableDataset
 
+from polysee.errors import ConfigError
+from polysee.training.optimisers import Muon
 from polysee.training.parts import WHOLE, DividedTask, Part
 from polysee.training.recipe import Optimiser, Recipe
 from polysee.training.sharding import clip_norm, is_sharded, shard
@@ -37,17 +39,19 @@ class Task(Protocol):
 
 
 class Steps(IterableDataset[Any]):
-    """The batches of a task from a step on, or this process's part of each."""
+    """The batches of a task from a step on, or this process's parts of each, one after the other."""
 
-    def __init__(self, task: Task, first: int, last: int, part: Part = WHOLE) -> None:
-        self.task, self.first, self.last, self.part = task, first, last, part
+    def __init__(self, task: Task, first: int, last: int, parts: Sequence[Part] = (WHOLE,)) -> None:
+        self.task, self.first, self.last, self.parts = task, first, last, parts
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[tuple[int, int, Any]]:
+        """Give each batch with its step and the number of its part."""
         for step in range(self.first, self.last):
-            if isinstance(self.task, DividedTask):
-                yield step, self.task.batch_part(step, self.part)
-            else:
-                yield step, self.task.batch(step)
+            for part in self.parts:
+                if isinstance(self.task, DividedTask):
+                    yield step, part.number, self.task.batch_part(step, part)
+                else:
+                    yield step, part.number, self.task.batch(step)
 
 
 class TrainingModule(lightning.LightningModule):
@@ -68,15 +72,16 @@ class TrainingModule(lightning.LightningModule):
         self.model.train()
 
     def train_dataloader(self) -> DataLoader[Any]:
-        part = Part(self.trainer.global_rank, self.trainer.world_size)
-        steps = Steps(self.task, self.global_step, self.recipe.steps, part)
+        rank, processes, turns = self.global_rank, self.trainer.world_size, self.recipe.accumulate
+        parts = [Part(rank * turns + turn, of=processes * turns) for turn in range(turns)]
+        steps = Steps(self.task, self.global_step, self.recipe.steps, parts)
         return DataLoader(steps, batch_size=None, num_workers=0)
 
-    def training_step(self, numbered: tuple[int, Any], _: int) -> torch.Tensor:
-        step, batch = numbered
+    def training_step(self, numbered: tuple[int, int, Any], _: int) -> torch.Tensor:
+        step, part, batch = numbered
         hold_frozen_statistics(self.model)
-        # Dropout, too, depends on the step alone; in another process it is another.
-        torch.manual_seed(self.recipe.seed * 1_000_003 + step + self.global_rank * 2**40)
+        # Dropout, too, depends on the step alone; in another part of the batch it is another.
+        torch.manual_seed(self.recipe.seed * 1_000_003 + step + part * 2**40)
         losses = self.task.losses(batch)
         total = torch.stack(list(losses.values())).sum()
         named = {name: loss.detach() for name, loss in losses.items()}
@@ -97,15 +102,12 @@ class TrainingModule(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         optimiser = self.recipe.optimiser
-        groups = parameter_groups(self.model, optimiser)
-        # PyTorch's batched update cannot mix sharded parameters with whole ones.
-        foreach = False if is_sharded(self.model) else None
-        adam = torch.optim.AdamW(groups, betas=optimiser.betas, foreach=foreach)
+        made = make_optimiser(self.model, optimiser)
         schedule = torch.optim.lr_scheduler.LambdaLR(
-            adam, lambda step: rate_factor(step, optimiser.warmup_steps, self.recipe.steps)
+            made, lambda step: rate_factor(step, optimiser.warmup_steps, self.recipe.steps)
         )
         return {
-            "optimizer": adam,
+            "optimizer": made,
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
         }
 
@@ -153,18 +155,38 @@ def freeze(model: nn.Module, optimiser: Optimiser) -> None:
             parameter.requires_grad_(False)
 
 
+def make_optimiser(model: nn.Module, optimiser: Optimiser) -> torch.optim.Optimizer:
+    """The optimiser that a recipe asks for.
+
+    Raises:
+        ConfigError: Muon over a model of which every process holds a part.
+    """
+    groups = parameter_groups(model, optimiser)
+    sharded = is_sharded(model)
+    if optimiser.kind == "adamw":
+        # PyTorch's batched update cannot mix sharded parameters with whole ones.
+        foreach = False if sharded else None
+        return torch.optim.AdamW(groups, betas=optimiser.betas, foreach=foreach)
+    if sharded:
+        raise ConfigError("Muon needs whole matrices: use ddp, or the optimiser adamw")
+    return Muon(groups, betas=optimiser.betas)
+
+
 def parameter_groups(model: nn.Module, optimiser: Optimiser) -> list[dict[str, Any]]:
-    """Split the parameters that learn by their rate and by whether they are decayed."""
-    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
+    """Split the parameters that learn by their rate, by whether they are decayed, and by which Muon moves."""
+    linear = {id(module.weight) for module in model.modules() if isinstance(module, nn.Linear)}
+    groups: dict[tuple[float, bool, bool], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
-            key = (optimiser.factor(name), parameter.ndim >= 2)
+            matrix = optimiser.kind == "muon" and id(parameter) in linear
+            key = (optimiser.factor(name), parameter.ndim >= 2, matrix)
             groups.setdefault(key, []).append(parameter)
     return [
         {
             "params": parameters,
             "lr": optimiser.rate * factor,
             "weight_decay": optimiser.weight_decay if decayed else 0.0,
+            **({"matrix": matrix} if optimiser.kind == "muon" else {}),
         }
-        for (factor, decayed), parameters in groups.items()
+        for (factor, decayed, matrix), parameters in groups.items()
     ]

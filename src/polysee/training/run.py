@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from polysee.errors import ConfigError
 from polysee.training.callbacks import Average, Validate, Weights, holding, put
 from polysee.training.module import Task, TrainingModule
 from polysee.training.parts import DividedTask, Part
-from polysee.training.recipe import Align, Distil, Read, Recipe
+from polysee.training.recipe import Align, Distil, Finetune, Language, Read, Recipe
 from polysee.training.sharding import is_sharded, make_whole
 
 
@@ -52,11 +53,13 @@ class Machines:
         Raises:
             ConfigError: the task is for one process, or the batch cannot be divided.
         """
-        if self.processes > 1 and not isinstance(task, DividedTask):
+        parts = self.processes * recipe.accumulate
+        if parts > 1 and not isinstance(task, DividedTask):
             raise ConfigError(
-                f"a recipe of kind {recipe.task.kind} is trained by one process: devices must be 1"
+                f"a recipe of kind {recipe.task.kind} is trained by one process, batch by batch:"
+                " devices and accumulate must be 1"
             )
-        Part(of=self.processes).rows(range(recipe.batch_size))
+        Part(of=parts).rows(range(recipe.batch_size))
 
     def trainer_options(self) -> dict[str, Any]:
         """As `lightning.Trainer` takes them."""
@@ -77,11 +80,14 @@ class Machines:
 
 
 ONE_PROCESS = Machines()
+HISTORY = "history.json"
+"""Beside the model, of a run that stops early: its figure at every validation."""
 
 
 def train(
     recipe: Recipe,
     *,
+    task: Task | None = None,
     machines: Machines = ONE_PROCESS,
     folder: Path | None = None,
     resume: bool = True,
@@ -93,6 +99,7 @@ def train(
     logs into a folder of its own, `logs/version_0`, `version_1`, ...; Lightning would delete an earlier one's rows.
 
     Args:
+        task: what the recipe trains, if it has been made already.
         folder: where the run is kept; below `runs_folder()` by default.
         resume: go on from the run's last checkpoint where there is one; False begins anew.
     Raises:
@@ -101,7 +108,7 @@ def train(
     folder = folder or runs_folder() / recipe.name
     folder.mkdir(parents=True, exist_ok=True)
     lightning.seed_everything(recipe.seed, verbose=False)
-    task = make_task(recipe)
+    task = task or make_task(recipe)
     machines.check(task, recipe)
     module = TrainingModule(task, recipe)
     average = Average(recipe.ema_decay) if recipe.ema_decay else None
@@ -119,11 +126,14 @@ def train(
         max_steps=recipe.steps, max_epochs=-1, precision=recipe.precision,
         gradient_clip_val=recipe.optimiser.clip_norm, logger=CSVLogger(folder, name="logs"),
         callbacks=callbacks, enable_progress_bar=progress, enable_model_summary=False,
+        accumulate_grad_batches=recipe.accumulate,
         log_every_n_steps=20, use_distributed_sampler=False, **machines.trainer_options(),
     )  # fmt: skip
     last = folder / "last.ckpt"
     trainer.fit(module, ckpt_path=str(last) if resume and last.exists() else None)
     _save(trainer, task, validate.chosen, folder / "model")
+    if validate.history:
+        (folder / HISTORY).write_text(json.dumps(validate.history), encoding="utf-8")
     return folder / "model"
 
 
@@ -153,6 +163,14 @@ def make_task(recipe: Recipe) -> Task:
         from polysee.training.read import ReadTask
 
         return ReadTask(recipe, recipe.task)
+    if isinstance(recipe.task, Language):
+        from polysee.training.language import LanguageTask
+
+        return LanguageTask(recipe, recipe.task)
+    if isinstance(recipe.task, Finetune):
+        from polysee.training.finetune import FinetuneTask
+
+        return FinetuneTask(recipe, recipe.task)
     from polysee.training.from_nothing import FromNothingTask
 
     return FromNothingTask(recipe, recipe.task)
