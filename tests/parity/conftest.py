@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-os.environ["HF_HUB_OFFLINE"] = "1"
 
 import pytest
 import torch
@@ -17,11 +16,22 @@ from torch import nn
 from polysee.checkpoints.keymap import KeyMap
 
 
+def random_pictures(count: int, size: int, draw: torch.Generator) -> torch.Tensor:
+    """Patches of colour with noise over them: of noise alone, a deep network sees the same in every picture."""
+    colours = torch.randn(count, 3, 4, 4, generator=draw)
+    coarse = nn.functional.interpolate(colours, size=(size, size), mode="bilinear")
+    return coarse + 0.5 * torch.randn(count, 3, size, size, generator=draw)
+
+
 @torch.no_grad()
-def draw_weights(model: nn.Module, seed: int = 0) -> None:
+def draw_weights(model: nn.Module, seed: int = 0, size: int = 64) -> None:
     """Draw every parameter and buffer.
 
-    Matrices by fan-in; embeddings and positions around 0.5; norms around 1; biases not zero.
+    Matrices by fan-in; embeddings and positions around 0.5; norms around 1; biases not zero. Batch normalisation is
+    left in training mode.
+
+    Args:
+        size: of the random pictures that statistics are drawn around.
     """
     draw = torch.Generator().manual_seed(seed)
 
@@ -40,10 +50,10 @@ def draw_weights(model: nn.Module, seed: int = 0) -> None:
         else:
             fan_in = tensor.numel() // tensor.shape[0]
             tensor.copy_(1.5 * fan_in**-0.5 * normal(tensor))
-    draw_statistics(model, draw)
+    draw_statistics(model, draw, size)
 
 
-def draw_statistics(model: nn.Module, draw: torch.Generator) -> None:
+def draw_statistics(model: nn.Module, draw: torch.Generator, size: int) -> None:
     """Draw the running statistics of batch normalisation around those of random pictures.
 
     Drawn freely, with these weights or with the reference's own, an EfficientNet's output explodes, vanishes, or
@@ -55,7 +65,7 @@ def draw_statistics(model: nn.Module, draw: torch.Generator) -> None:
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.train().momentum = 1.0
-    getattr(model, "vision_model", model)(torch.randn(6, 3, 64, 64, generator=draw))
+    getattr(model, "vision_model", model)(random_pictures(4, size, draw))
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
         variance, shape = norm.running_var, norm.running_var.shape
@@ -66,6 +76,12 @@ def draw_statistics(model: nn.Module, draw: torch.Generator) -> None:
 @pytest.fixture
 def drawn() -> Callable[[nn.Module], None]:
     return draw_weights
+
+
+@pytest.fixture(autouse=True)
+def no_hub(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing here may ask a hub; set for these tests alone, since others do ask one of their own."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
 
 
 @pytest.fixture

@@ -150,7 +150,8 @@ def aligns(convert):
             projection_dim=TINY_TOWER.hidden_size,
         )
     )
-    ours = Align(AlignConfig(TINY_TOWER, BertConfig(**OUR_TEXT), TINY_TOWER.hidden_size, "first"))
+    text = BertConfig(**OUR_TEXT, pooler=True)
+    ours = Align(AlignConfig(TINY_TOWER, text, TINY_TOWER.hidden_size, "first"))
     assert isinstance(ours.image_projection, torch.nn.Identity)
     convert(theirs, ours, ALIGN)
     return theirs, ours

@@ -9,28 +9,31 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import nn
 
+from polysee.checkpoints.huggingface.architecture import Inputs
 from polysee.checkpoints.huggingface.families import architecture_for, architecture_of
-from polysee.checkpoints.keymap import State
+from polysee.checkpoints.huggingface.pixels import FILES as RECIPES
+from polysee.checkpoints.huggingface.pixels import read_recipe, write_recipe
+from polysee.checkpoints.huggingface.tokenizer import FILES as TOKENIZERS
+from polysee.checkpoints.huggingface.tokenizer import load_tokenizer, write_tokenizer
+from polysee.checkpoints.json_files import read_json, write_json
 from polysee.checkpoints.registry import FAMILY, build, config_to_dict
+from polysee.checkpoints.weights import WEIGHTS, fill, read_weights, weight_files
 from polysee.errors import CheckpointError, ConfigError
 from polysee.inputs.pixels import PixelRecipe
+from polysee.inputs.tokenizer import Tokenizer
 
-CONFIG, WEIGHTS, TOKENIZER, CARD = (
-    "config.json",
-    "model.safetensors",
-    "tokenizer.json",
-    "polysee.json",
-)
+T = TypeVar("T")
+
+CONFIG, TOKENIZER, CARD = "config.json", "tokenizer.json", "polysee.json"
 
 
 @dataclass(frozen=True)
@@ -59,103 +62,138 @@ def save_folder(folder: Path, model: nn.Module, card: Card, *, half: bool = True
         if not key.endswith("num_batches_tracked")
     }
     save_file(state, folder / WEIGHTS, metadata={"format": "pt", "licence": card.licence})
-    _write_json(folder / CONFIG, config_to_dict(model.config))
-    _write_json(folder / CARD, dataclasses.asdict(card))
+    write_json(folder / CONFIG, config_to_dict(model.config))
+    write_json(folder / CARD, dataclasses.asdict(card))
 
 
 def load_folder(folder: Path) -> tuple[nn.Module, Card]:
-    """Read a model folder into a float32 module in eval mode, and its card (the defaults where there is none).
+    """Read a model folder, ours or one of `transformers`, into a float32 module in eval mode, and its card.
+
+    What a card says and a folder does not is the family's default.
 
     Raises:
-        CheckpointError: a file is absent or damaged, the family is unknown, or a tensor is missing, misshapen or
-            left over.
+        CheckpointError: a file is absent, damaged or unsafe, the family is unknown, or a tensor is missing, misshapen
+            or left over.
     """
-    values = _read_json(folder / CONFIG)
-    state = _read_weights(folder / WEIGHTS)
+    values = read_json(folder / CONFIG)
     if FAMILY not in values and "model_type" in values:
-        try:
-            architecture = architecture_of(values, state)
-            values = config_to_dict(architecture.to_config(values, state))
-            state = architecture.keys.to_ours(state)
-        except CheckpointError as error:
-            raise CheckpointError(f"{folder}: {error}") from error
-    with torch.device("meta"):  # shapes alone: nothing is allocated or drawn that the file replaces
-        model = build(values)
-    _fill(model, state, folder / WEIGHTS)
-    card = folder / CARD
-    return model.eval(), _read_card(card) if card.exists() else Card()
+        model, card = _load_theirs(folder, values)
+    else:
+        with torch.device("meta"):  # shapes alone: nothing is allocated that the file replaces
+            model = build(values)
+        files = weight_files(folder, pickles=False)
+        fill(model, read_weights(files), files[0])
+        card = Card()
+    path = folder / CARD
+    return model.eval(), _read_card(path) if path.exists() else card
 
 
-def export_folder(folder: Path, model: nn.Module, **settings: Any) -> None:
-    """Write a folder that `transformers` loads; the tokenizer's files are written by who has it.
+def _load_theirs(folder: Path, values: dict[str, Any]) -> tuple[nn.Module, Card]:
+    """Read a folder as `transformers` writes them."""
+    architecture = _named(folder, lambda: architecture_of(values))
+    files = weight_files(folder, pickles=True)
+    state = read_weights(files)
+    config = _named(folder, lambda: architecture.to_config(values, state))
+    with torch.device("meta"):
+        model = _named(folder, lambda: build(config_to_dict(config)))
+    state = _named(files[0], lambda: architecture.keys.to_ours(state))
+    fill(model, state, files[0], architecture.keys.their_name)
+    if architecture.inputs is None:
+        return model, Card()
+    return model, Card(pixels=_their_recipe(folder, config.image.image_size, architecture.inputs))
+
+
+def _their_recipe(folder: Path, image_size: int, inputs: Inputs) -> PixelRecipe:
+    recipe = read_recipe(folder, inputs.image_processor)
+    if recipe is not None:
+        return recipe
+    if image_size == inputs.pixels.image_size:
+        return inputs.pixels
+    return dataclasses.replace(inputs.pixels, image_size=image_size, side=None)
+
+
+def _named(place: Path, make: Callable[[], T]) -> T:
+    """Say in an error which folder or file it is about."""
+    try:
+        return make()
+    except CheckpointError as error:
+        raise CheckpointError(f"{place}: {error}") from error
+
+
+def load_folder_tokenizer(folder: Path, context_length: int) -> Tokenizer | None:
+    """The tokenizer of a model folder, ours or one of `transformers`; None if it has none.
+
+    Raises:
+        CheckpointError: a file is absent or damaged.
+    """
+    values = read_json(folder / CONFIG)
+    if FAMILY not in values and "model_type" in values:
+        inputs = architecture_of(values).inputs
+        return load_tokenizer(folder, inputs.tokenizer, context_length) if inputs else None
+    path = folder / TOKENIZER
+    return Tokenizer.load(path, context_length) if path.exists() else None
+
+
+def export_folder(
+    folder: Path,
+    model: nn.Module,
+    *,
+    card: Card | None = None,
+    tokenizer: Tokenizer | None = None,
+    **settings: Any,
+) -> None:
+    """Write a folder that `transformers` loads.
 
     Args:
+        card: where the picture recipe is from; without one none is written.
         settings: further lines of its `config.json`, such as `eos_token_id`.
     Raises:
         NotSupportedError: `transformers` has no such architecture.
     """
     architecture = architecture_for(model.config)
+    values = {**architecture.to_values(model.config), **settings}
     folder.mkdir(parents=True, exist_ok=True)
     state = {k: v.contiguous() for k, v in architecture.keys.to_theirs(model.state_dict()).items()}
+    for key in [key for key in state if key.endswith("running_mean")]:
+        # No model reads these counters, but their loader misses them.
+        counter = key.removesuffix("running_mean") + "num_batches_tracked"
+        state[counter] = torch.zeros((), dtype=torch.long)
     save_file(state, folder / WEIGHTS, metadata={"format": "pt"})
-    _write_json(folder / CONFIG, {**architecture.to_values(model.config), **settings})
-
-
-def load_weights(model: nn.Module, path: Path) -> None:
-    """Fill a model from a safetensors file of ours.
-
-    Raises:
-        CheckpointError: the file is absent or damaged; a tensor is missing, misshapen or left over.
-    """
-    _fill(model, _read_weights(path), path)
-
-
-def _read_weights(path: Path) -> State:
-    try:
-        return load_file(path)
-    except FileNotFoundError as error:
-        raise CheckpointError(f"{path.parent}: no {WEIGHTS}") from error
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path}: not a readable safetensors file: {error}") from error
-
-
-def _fill(model: nn.Module, state: State, path: Path) -> None:
-    expected = {
-        k: v for k, v in model.state_dict().items() if not k.endswith("num_batches_tracked")
-    }
-    for kind, names in (
-        ("missing", expected.keys() - state.keys()),
-        ("left over", state.keys() - expected.keys()),
-    ):
-        if names:
-            raise CheckpointError(f"{path}: tensors {kind}: {', '.join(sorted(names)[:5])}")
-    for name, tensor in state.items():
-        if tensor.shape != expected[name].shape:
-            shapes = (
-                f"{tuple(tensor.shape)} in the file, {tuple(expected[name].shape)} in the model"
-            )
-            raise CheckpointError(f"{path}: {name} is misshapen: {shapes}")
-    counters = {
-        k: torch.zeros_like(v, device="cpu")
-        for k, v in model.state_dict().items()
-        if k not in expected
-    }
-    # A copy: else the model would read from the file for as long as it lives.
-    copied = {k: torch.empty(v.shape, dtype=expected[k].dtype).copy_(v) for k, v in state.items()}
-    model.load_state_dict({**copied, **counters}, assign=True)
+    write_json(folder / CONFIG, values)
+    if card is not None and architecture.inputs is not None:
+        kind = architecture.inputs.image_processor
+        write_json(folder / RECIPES[0], write_recipe(card.pixels, kind))
+    if tokenizer is not None:
+        write_tokenizer(folder, tokenizer)
 
 
 def folder_hash(folder: Path) -> str:
     """16 hexadecimal digits over weights, architecture, card and tokenizer: what stored vectors depend on."""
     digest = hashlib.sha256()
     for name in (CONFIG, CARD, TOKENIZER, WEIGHTS):
-        path = folder / name
-        digest.update(path.read_bytes() if path.exists() else b"-")
+        _add_file(digest, folder / name, absent=b"-")
+    # What only folders of transformers have.
+    others = [folder / name for name in (*TOKENIZERS, *RECIPES) if name != TOKENIZER]
+    if not (folder / WEIGHTS).exists():
+        others += weight_files(folder, pickles=True)
+    for path in others:
+        if path.exists():
+            digest.update(path.name.encode())
+            _add_file(digest, path)
     return digest.hexdigest()[:16]
 
 
+def _add_file(digest: hashlib._Hash, path: Path, absent: bytes = b"") -> None:
+    if not path.exists():
+        digest.update(absent)
+        return
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+
+
 def _read_card(path: Path) -> Card:
-    values = _read_json(path)
+    values = read_json(path)
     try:
         pixels: dict[str, Any] = {
             k: tuple(v) if isinstance(v, list) else v for k, v in values.pop("pixels").items()
@@ -166,19 +204,3 @@ def _read_card(path: Path) -> Card:
         return Card(pixels=PixelRecipe(**pixels), templates=tuple(templates), **values)
     except (AttributeError, ConfigError, KeyError, TypeError) as error:
         raise CheckpointError(f"{path}: {error}") from error
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise CheckpointError(f"{path.parent}: no {path.name}; is it a model folder?") from error
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path}: not readable as JSON: {error}") from error
-    if not isinstance(values, dict):
-        raise CheckpointError(f"{path}: a JSON object is expected")
-    return values
-
-
-def _write_json(path: Path, values: dict[str, Any]) -> None:
-    path.write_text(json.dumps(values, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")

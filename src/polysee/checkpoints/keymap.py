@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -69,7 +70,8 @@ class KeyMap:
         """Turn their state dict into ours.
 
         Raises:
-            CheckpointError: a key is in no rule, or a second copy is another tensor; it is named.
+            CheckpointError: a key is in no rule, a second copy is another tensor, or a tensor cannot be brought into
+                our form; it is named.
         """
         copies = {theirs for _, theirs in self.tied}
         unused = [_regex(beginning) for beginning in self.unused]
@@ -81,9 +83,15 @@ class KeyMap:
         renamed = rename(used, self.rules, "to_ours")
         for fix in self.fixes:
             for key, _ in _matching(renamed, fix.key, rest=False):
-                renamed[key] = fix.to_ours(renamed[key])
+                with self._named(key, renamed[key]):
+                    renamed[key] = fix.to_ours(renamed[key])
         for join in self.joins:
-            _split(renamed, join)
+            for key, (*numbers, rest) in _matching(renamed, join.key, rest=True):
+                with self._named(key, renamed[key]):
+                    pieces = renamed[key].chunk(len(join.parts))
+                    names = [part.format(*numbers) + rest for part in join.parts]
+                    renamed |= dict(zip(names, pieces, strict=True))
+                del renamed[key]
         for ours, theirs in self.tied:
             if theirs in state and ours in renamed and not state[theirs].equal(renamed[ours]):
                 raise CheckpointError(f"{theirs} is not tied to the input as this model's must be")
@@ -103,6 +111,23 @@ class KeyMap:
                 state[key] = fix.to_theirs(state[key]).contiguous()
         return rename(state, self.rules, "to_theirs")
 
+    def their_name(self, key: str) -> str:
+        """What a tensor of ours, or the one that it is a part of, is called there."""
+        for join in self.joins:
+            for part in join.parts:
+                if match := re.fullmatch(_regex(part) + r"(\..+)", key):
+                    *numbers, rest = match.groups()
+                    key = join.key.format(*numbers) + rest
+        return next(iter(rename({key: torch.empty(0)}, self.rules, "to_theirs")))
+
+    @contextmanager
+    def _named(self, key: str, tensor: torch.Tensor) -> Iterator[None]:
+        try:
+            yield
+        except (RuntimeError, ValueError, IndexError) as error:
+            shape = tuple(tensor.shape)
+            raise CheckpointError(f"{self.their_name(key)} is misshapen: {shape}") from error
+
     def _with_new_ending(self, key: str) -> str:
         for new, old in self.old_endings:
             if key.endswith(old):
@@ -115,12 +140,6 @@ def _matching(state: State, pattern: str, *, rest: bool) -> list[tuple[str, tupl
     compiled = re.compile(_regex(pattern) + (r"(\..+)" if rest else ""))
     found = ((key, compiled.fullmatch(key)) for key in state)
     return [(key, match.groups()) for key, match in found if match]
-
-
-def _split(state: State, join: Join) -> None:
-    for key, (*numbers, rest) in _matching(state, join.key, rest=True):
-        for part, piece in zip(join.parts, state.pop(key).chunk(len(join.parts)), strict=True):
-            state[part.format(*numbers) + rest] = piece
 
 
 def _join(state: State, join: Join) -> None:

@@ -137,27 +137,48 @@ class Embedder:
     def classify(
         self, image: ImageLike, labels: Sequence[str], templates: Sequence[str] | None = None
     ) -> np.ndarray:
-        """How likely each label is for a picture, if exactly one of them is right.
+        """How likely each label is for a picture.
 
-        The probabilities compare the labels with each other: with one label the answer is always 1.
+        Most models compare the labels with each other, as if exactly one were right: the answers sum to 1, and with
+        one label it is always 1. SigLIP judges each label by itself.
 
         Shapes:
-            returns: (N,) float32, summing to 1, in the order of `labels`
+            returns: (N,) float32, in the order of `labels`
         """
         if not labels:
             raise ConfigError("labels must not be empty")
         return self.choose(self.embed_image([image]), self.embed_labels(labels, templates))[0]
 
     def choose(self, pictures: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        """How likely each label is for each picture, if exactly one of them is right.
+        """How likely each label is for each picture.
+
+        A model trained by a softmax says how likely each is if exactly one is right: each row sums to 1. One trained
+        by a sigmoid (SigLIP) says of each label by itself how likely it is.
 
         Shapes:
             pictures: (B, E), labels: (N, E), unit length
-            returns: (B, N) float32, each row summing to 1
+            returns: (B, N) float32
         """
-        logits = (pictures @ labels.T).astype(np.float64) * self.scale
+        logits = self.logits(pictures, labels).astype(np.float64)
+        if self.bias is not None:
+            return (1 / (1 + np.exp(-logits))).astype(np.float32)
         exponents = np.exp(logits - logits.max(1, keepdims=True))
         return (exponents / exponents.sum(1, keepdims=True)).astype(np.float32)
+
+    def logits(self, pictures: np.ndarray, texts: np.ndarray) -> np.ndarray:
+        """What the model's loss reads: the similarities, times the scale, plus the bias if there is one.
+
+        Shapes:
+            pictures: (B, E), texts: (N, E), unit length
+            returns: (B, N) float32
+        """
+        return (pictures @ texts.T) * np.float32(self.scale) + np.float32(self.bias or 0.0)
+
+    @property
+    def bias(self) -> float | None:
+        """What is added to every logit of a model trained by a sigmoid loss; None for the others."""
+        bias = getattr(self.model, "bias", None)
+        return None if bias is None else float(bias.detach())
 
     @property
     def scale(self) -> float:

@@ -25,6 +25,10 @@ class Tokenizer:
     Args:
         backend: a `tokenizers.Tokenizer` that adds the model's own begin and end tokens.
         context_length: the most tokens of a text; what is over is cut, the end token kept.
+        pad_token: what short texts are filled up with; when None, the one that is known by name, else token 0.
+        fill: whether every text is filled up to `context_length`, for a model that learnt to read the filling
+            (SigLIP): the mask then is True everywhere.
+        left: whether the filling stands before the text.
     Attributes:
         begin, end, hidden: the tokens that begin and end a text and stand for a hidden one; None where there are none.
         pad: the token that fills short texts up.
@@ -35,27 +39,54 @@ class Tokenizer:
         True
     """
 
-    def __init__(self, backend: Backend, context_length: int) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        context_length: int,
+        *,
+        pad_token: str | None = None,
+        fill: bool = False,
+        left: bool = False,
+    ) -> None:
         self.backend = backend
         self.context_length = context_length
+        self.fill = fill
         self.begin = self._first_known("<s>", "[CLS]")
         self.end = self._first_known("</s>", "[SEP]", "<|endoftext|>")
         self.hidden = self._first_known("<mask>", "[MASK]")
-        self.pad = self._first_known("<pad>", "[PAD]") or 0
+        pads = ("<pad>", "[PAD]") if pad_token is None else (pad_token,)
+        self.pad = self._first_known(*pads) or 0
         backend.enable_truncation(context_length)
-        backend.enable_padding(pad_id=self.pad, pad_token=backend.id_to_token(self.pad) or "")
+        backend.enable_padding(
+            direction="left" if left else "right",
+            pad_id=self.pad,
+            pad_token=backend.id_to_token(self.pad) or "",
+            length=context_length if fill else None,
+        )
 
     @classmethod
     def load(cls, path: Path, context_length: int) -> Tokenizer:
-        """Read a `tokenizer.json`.
+        """Read a `tokenizer.json`; how texts are filled up is as the file says.
 
         Raises:
             CheckpointError: the file is absent or damaged.
         """
         try:
-            return cls(Backend.from_file(str(path)), context_length)
+            backend = Backend.from_file(str(path))
         except Exception as error:  # the library raises bare Exception
             raise CheckpointError(f"{path}: not a readable tokenizer: {error}") from error
+        padding = backend.padding or {}
+        return cls(
+            backend,
+            context_length,
+            pad_token=padding.get("pad_token"),
+            fill=padding.get("length") is not None,
+            left=padding.get("direction") == "left",
+        )
+
+    def save(self, path: Path) -> None:
+        """Write a `tokenizer.json` from which `load` makes the same tokenizer."""
+        self.backend.save(str(path))
 
     def __call__(self, texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
         """Encode texts.
@@ -71,6 +102,8 @@ class Tokenizer:
             return torch.zeros(0, 0, dtype=torch.long), torch.zeros(0, 0, dtype=torch.bool)
         encodings = self.backend.encode_batch([_without_surrogates(text) for text in texts])
         tokens = torch.tensor([e.ids for e in encodings], dtype=torch.long)
+        if self.fill:
+            return tokens, torch.ones_like(tokens, dtype=torch.bool)
         return tokens, torch.tensor([e.attention_mask for e in encodings], dtype=torch.bool)
 
     def pairs(

@@ -25,7 +25,8 @@ class ClipTextConfig:
     """The text tower; the defaults are those of CLIP ViT-B.
 
     Args:
-        end_token: the token after a text, at which the text is summed up.
+        end_token: the token after a text, at which the text is summed up; None: the highest of the text's numbers,
+            as in CLIP's own code, where the end token is the last of the vocabulary.
     """
 
     vocab_size: int = 49408
@@ -34,13 +35,13 @@ class ClipTextConfig:
     num_heads: int = 8
     mlp_size: int = 2048
     context_length: int = 77
-    end_token: int = 49407
+    end_token: int | None = 49407
     activation: str = "quick_gelu"
     norm_epsilon: float = 1e-5
 
     def __post_init__(self) -> None:
         check_sizes(self, may_be_zero=("end_token",))
-        if self.end_token >= self.vocab_size:
+        if self.end_token is not None and self.end_token >= self.vocab_size:
             raise ConfigError(
                 f"end_token {self.end_token} is not below vocab_size {self.vocab_size}"
             )
@@ -147,5 +148,7 @@ class Clip(nn.Module):
             returns: (B, E), not of unit length
         """
         hidden = self.text(tokens, mask)  # (B, T, D)
-        end = (tokens == self.config.text.end_token).int().argmax(1)  # (B,), the first one
+        end_token = self.config.text.end_token
+        marks = tokens if end_token is None else (tokens == end_token).int()
+        end = marks.argmax(1)  # (B,), the first one
         return self.text_projection(hidden[torch.arange(len(hidden)), end])

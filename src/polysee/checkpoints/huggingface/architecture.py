@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from polysee.checkpoints.huggingface.tokenizer import TokenizerKind
 from polysee.checkpoints.keymap import KeyMap, Rules, State
 from polysee.errors import CheckpointError, ConfigError
+from polysee.inputs.pixels import PixelRecipe
 
 ACTIVATIONS = {  # theirs to ours; of two that mean the same, the first is the one written
     "gelu": "gelu",
@@ -60,6 +62,21 @@ class Settings:
 
 
 @dataclass(frozen=True)
+class Inputs:
+    """What stands around a model of pictures and text.
+
+    Args:
+        pixels: the family's picture recipe, where a folder does not say its own.
+        image_processor: their class that prepares pictures.
+        tokenizer: how the family cuts texts.
+    """
+
+    pixels: PixelRecipe
+    image_processor: str
+    tokenizer: TokenizerKind
+
+
+@dataclass(frozen=True)
 class Architecture:
     """One model in both worlds.
 
@@ -70,6 +87,7 @@ class Architecture:
         keys: their weights.
         read: their `config.json`, and the weights where it leaves something open, to our config.
         write: the other way.
+        inputs: how pictures and texts are prepared, for a model that reads both.
     """
 
     names: tuple[str, ...]
@@ -78,6 +96,7 @@ class Architecture:
     keys: KeyMap
     read: Callable[[Mapping[str, Any], State], Any]
     write: Callable[[Any], dict[str, Any]]
+    inputs: Inputs | None = None
 
     def to_config(self, values: Mapping[str, Any], state: State) -> Any:
         """Their `config.json` as our config.
@@ -87,7 +106,7 @@ class Architecture:
         """
         try:
             return self.read(values, state)
-        except (ConfigError, TypeError, ValueError) as error:
+        except (AttributeError, ConfigError, TypeError, ValueError) as error:
             raise CheckpointError(f"config of {self.model_type}: {error}") from error
 
     def to_values(self, config: Any) -> dict[str, Any]:

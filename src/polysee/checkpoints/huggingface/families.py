@@ -5,16 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from polysee.checkpoints.huggingface import align, chinese_clip, clip, siglip
 from polysee.checkpoints.huggingface.architecture import Architecture
 from polysee.checkpoints.huggingface.bert import BERTS
 from polysee.checkpoints.huggingface.gpt2 import GPT
-from polysee.checkpoints.keymap import State
 from polysee.errors import CheckpointError, NotSupportedError
 
-ARCHITECTURES = (GPT, *BERTS)
+ARCHITECTURES = (
+    align.ARCHITECTURE,
+    chinese_clip.ARCHITECTURE,
+    clip.ARCHITECTURE,
+    GPT,
+    siglip.ARCHITECTURE,
+    *BERTS,
+)
 
 
-def architecture_of(values: Mapping[str, Any], state: State) -> Architecture:
+def architecture_of(values: Mapping[str, Any]) -> Architecture:
     """The architecture of a `config.json`.
 
     Raises:
