@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from benchmarks.pictures import embed, parse, present
 
-import polysee
 from polysee.datasets.tables import read_rows
 from polysee.evaluation.metrics import bootstrap
+from polysee.inference import Embedder
 from polysee.library.calibration import Calibration, Sought
 from polysee.library.query import parse_query
 from polysee.library.ranking import rank, seek
@@ -31,7 +31,7 @@ PATTERNS = {"en": "{x} without {y}", "zh": "没有{y}的{x}"}
 MOST_EXCLUDED, LEAST_WANTED = 0.08, 0.70
 
 
-def measure(embedder: polysee.Embedder, calibration: Calibration) -> dict[str, Any]:
+def measure(embedder: Embedder, calibration: Calibration) -> dict[str, Any]:
     """All pairs, both languages, with and without reading the negation."""
     rows = read_rows(VOC, ["labels_en", "labels_zh"])
     vectors = embed(embedder, VOC)

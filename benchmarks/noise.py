@@ -25,8 +25,10 @@ from polysee.checkpoints.folder import TOKENIZER, load_folder
 from polysee.datasets.shapes import draw_scenes, validation_scenes
 from polysee.evaluation.metrics import wilson
 from polysee.inputs.tokenizer import Tokenizer
+from polysee.models.align import Align
+from polysee.models.clip import Clip
 from polysee.training.from_nothing import CONTEXT_LENGTH, VALIDATION_SEED, first_found
-from polysee.training.recipe import Recipe, read_recipe
+from polysee.training.recipe import FromNothing, Recipe, read_recipe
 from polysee.training.run import train
 
 RECIPES = Path(__file__).parents[1] / "recipes" / "from-nothing"
@@ -63,6 +65,8 @@ def measure(recipe: Recipe) -> dict[str, Any]:
     seconds = time.perf_counter() - started
     model, _ = load_folder(folder)
     tokenizer = Tokenizer.load(folder / TOKENIZER, CONTEXT_LENGTH)
+    assert isinstance(recipe.task, FromNothing)
+    assert isinstance(model, Clip | Align)
     scenes = validation_scenes(recipe.task.validation_pictures, VALIDATION_SEED)
     found = first_found(model, tokenizer, scenes, draw_scenes(scenes, VALIDATION_SEED))
     count = len(scenes)

@@ -27,9 +27,9 @@ import numpy as np
 from benchmarks.pictures import embed, parse, present
 from benchmarks.reliability_chart import draw
 
-import polysee
 from polysee.datasets.tables import read_rows
 from polysee.evaluation.metrics import wilson
+from polysee.inference import Embedder
 from polysee.library.calibration import Calibration, Sought
 from polysee.library.fitting import reliability
 from polysee.library.ranking import rank, seek
@@ -73,7 +73,7 @@ class Asked:
 
 
 def measure(
-    embedder: polysee.Embedder, calibration: Calibration, svg: Path | None = None
+    embedder: Embedder, calibration: Calibration, svg: Path | None = None
 ) -> dict[str, Any]:
     """Both halves, both languages, together and apart."""
     result: dict[str, Any] = {}
@@ -100,9 +100,7 @@ def measure(
     }
 
 
-def ask(
-    embedder: polysee.Embedder, calibration: Calibration, language: str, half: int
-) -> Iterator[Asked]:
+def ask(embedder: Embedder, calibration: Calibration, language: str, half: int) -> Iterator[Asked]:
     """Ask for every class in the library that holds the even (0) or odd (1) ones."""
     rows = read_rows(CALTECH, ["label", "label_en", f"label_{language}"])
     labels = np.array([row["label"] for row in rows])
@@ -155,7 +153,7 @@ def summarise(asked: Sequence[Asked]) -> dict[str, Any]:
 
 
 def _hits(
-    embedder: polysee.Embedder, calibration: Calibration, data: str, truths: Any
+    embedder: Embedder, calibration: Calibration, data: str, truths: Any
 ) -> tuple[np.ndarray, np.ndarray]:
     """The relevance of every picture that is judged at all, and whether it is right."""
     vectors = embed(embedder, data)
@@ -167,7 +165,7 @@ def _hits(
     return np.concatenate(said), np.concatenate(true)
 
 
-def _caltech(embedder: polysee.Embedder) -> Iterator[tuple[Sought, np.ndarray]]:
+def _caltech(embedder: Embedder) -> Iterator[tuple[Sought, np.ndarray]]:
     rows = read_rows(CALTECH, ["label", "label_en", "label_zh"])
     labels = np.array([row["label"] for row in rows])
     for language in ("en", "zh"):
@@ -176,7 +174,7 @@ def _caltech(embedder: polysee.Embedder) -> Iterator[tuple[Sought, np.ndarray]]:
             yield sought, labels == label
 
 
-def _voc(embedder: polysee.Embedder) -> Iterator[tuple[Sought, np.ndarray]]:
+def _voc(embedder: Embedder) -> Iterator[tuple[Sought, np.ndarray]]:
     for language in ("en", "zh"):
         rows = [row[f"labels_{language}"] for row in read_rows(VOC, [f"labels_{language}"])]
         names = sorted({name for row in rows for name in row})

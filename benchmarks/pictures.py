@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from polysee.datasets.tables import data_folder, read_rows, runs_folder
+from polysee.errors import DataError
 from polysee.evaluation.pictures import embed_rows
 from polysee.inference import Embedder, load
 from polysee.library.calibration import Calibration, load_calibration
@@ -31,10 +32,12 @@ def embed(embedder: Embedder, name: str, *, every: int = 1) -> np.ndarray:
         return _load(kept)
     path = data_folder() / f"{name}.parquet"
     rows = np.arange(0, len(read_rows(path, [_small_column(path)])), every)
-    vectors = embed_rows(embedder, path, rows).embeddings
+    embedded = embed_rows(embedder, path, rows)
+    if embedded.failed:  # the rest would stand beside other rows' labels
+        raise DataError(f"{embedded.failed[0].path}: {embedded.failed[0].reason}")
     kept.parent.mkdir(parents=True, exist_ok=True)
-    np.save(kept, vectors)
-    return vectors
+    np.save(kept, embedded.embeddings)
+    return embedded.embeddings
 
 
 @lru_cache

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from benchmarks.pictures import embed, parse, present
 
-import polysee
 from polysee.datasets.tables import read_rows
 from polysee.evaluation.metrics import wilson
+from polysee.inference import Embedder
 from polysee.library.calibration import Calibration
 from polysee.library.ranking import rank, seek
 
@@ -32,7 +32,7 @@ SENTENCES = (
 )
 
 
-def measure(embedder: polysee.Embedder, calibration: Calibration) -> dict[str, Any]:
+def measure(embedder: Embedder, calibration: Calibration) -> dict[str, Any]:
     """The first five of every sentence."""
     rows = [json.loads(row["boxes"]) for row in read_rows(VOC, ["boxes"])]
     shows = [{box["en"] for box in row} for row in rows]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 # Cameras write local time without saying which.
 # ruff: noqa: DTZ001, DTZ006, DTZ007
+import math
 import os
 import time
 from collections.abc import Sequence
@@ -68,7 +69,9 @@ class Query:
         excluded = tuple(dict.fromkeys([*parsed.excluded, *filter(None, named)]))
         if not parsed.wanted and not excluded and image is None:
             raise QueryError("nothing was asked for: give words, a picture, or both")
-        if text_weight < 0 or image_weight < 0 or text_weight + image_weight == 0:
+        asked = [(text_weight, parsed.wanted), (image_weight, image is not None)]
+        weights = [weight for weight, given in asked if given]
+        if not all(0 <= weight < math.inf for weight in weights) or (weights and not any(weights)):
             raise QueryError("weights are not negative, and not both zero")
         where = None if folder is None else absolute(folder)
         return cls(

@@ -133,8 +133,9 @@ def test_wrong_requests(library: Library, tmp_path: Path, colour_embedder: Embed
         library.search("  ")
     with pytest.raises(ConfigError, match="top"):
         library.search("red", top=0)
-    with pytest.raises(QueryError, match="weights"):
-        library.search("red", text_weight=-1)
+    for weight in (-1, 0, float("nan"), float("inf")):
+        with pytest.raises(QueryError, match="weights"):
+            library.search("red", text_weight=weight)  # and no picture, whose weight could count
     with pytest.raises(MediaError, match="no such file"):
         library.search(image=tmp_path / "nowhere.jpg")
     with pytest.raises(LibraryError, match="no library"):

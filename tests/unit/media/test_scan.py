@@ -17,6 +17,7 @@ from polysee.media.scan import Found, scan
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="made with POSIX calls")
 Draw = Callable[..., Path]
+KERNEL_FILE = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 
 
 def look(*paths: Path | str) -> tuple[list[str], dict[str, str]]:
@@ -142,6 +143,13 @@ def test_a_pipe_in_a_files_place_does_not_block(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.jpg")
     with pytest.raises(MediaError, match="named pipe"):
         read_file(tmp_path / "pipe.jpg")
+
+
+@pytest.mark.skipif(not KERNEL_FILE.is_file(), reason="no such file on this system")
+def test_a_file_that_is_not_as_long_as_it_says() -> None:
+    """As one that is written to meanwhile: a file of the kernel's says 4,096 bytes and holds a few."""
+    with pytest.raises(MediaError, match="changed while it was read"):
+        read_file(KERNEL_FILE)
 
 
 def test_size_limits(tmp_path: Path) -> None:
