@@ -37,11 +37,7 @@ MESSAGES = (
     ),
     (
         "nothing is indexed in {} yet: run `polysee index` first",
-        "{0} 里还没有读入图片：请先运行 `polysee index`",
-    ),
-    (
-        "nothing is indexed in {} yet: run `polysee index`",
-        "{0} 里还没有读入图片：请先运行 `polysee index`",
+        "图库 {0} 里还没有图片：请先运行 `polysee index`",
     ),
     (
         "the library {} was indexed with other weights of {}: run `polysee index` again",
@@ -63,12 +59,12 @@ MESSAGES = (
     ("{} is not a readable library: {}", "{0} 不是可以读取的图库：{1}"),
     (
         "the library {} was made by a newer Polysee; update",
-        "图库 {0} 由更新版本的 Polysee 建立：请升级",
+        "图库 {0} 由较新版本的 Polysee 建立：请升级 Polysee",
     ),
     ("nothing was asked for: give words, a picture, or both", "没有说要找什么：请给出文字或图片"),
-    ("weights are not negative, and not both zero", "分量不能是负数，也不能都是 0"),
+    ("weights must be 0 or more, and not all 0", "权重不能是负数，也不能全为 0"),
     (
-        "{} is no date; write it as 2023, 2023-10 or 2023-10-05",
+        "{} is not a date; write it as 2023, 2023-10 or 2023-10-05",
         "{0} 不是日期；请写成 2023、2023-10 或 2023-10-05",
     ),
     ("at least two different labels are needed to choose among", "至少需要两个不同的名称"),

@@ -10,7 +10,7 @@ import typer
 
 from polysee.cli import output
 from polysee.cli.language import t
-from polysee.cli.options import DEFAULT_MODEL, Common, command, model_option
+from polysee.cli.options import DEFAULT_MODEL, Common, command, model_option, template_option
 
 
 def register(app: typer.Typer) -> None:
@@ -70,15 +70,7 @@ def zero_shot(
             "--labels", metavar="COLUMN", help=t("The column of names.", "存放名称的列。")
         ),
     ],
-    template: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--template",
-            metavar="TEXT",
-            help=t("A sentence with {} for the name.", "句子，名称的位置写作 {}。"),
-            show_default=t("the model's own", "模型自带"),
-        ),
-    ] = None,
+    template: Annotated[list[str] | None, template_option()] = None,
     model: Annotated[str, model_option(DEFAULT_MODEL)] = DEFAULT_MODEL,
 ) -> int:
     from polysee.evaluation.zero_shot import evaluate_zero_shot

@@ -23,18 +23,15 @@ Language = Literal["zh", "en"]
 
 @dataclass(frozen=True)
 class Common:
-    """What every command accepts.
+    """What commands get of the shared options; the others are for the whole process.
 
     Args:
         json: print one JSON document on standard output, and nothing else there.
-        debug: show the traceback of an error.
     """
 
     device: Device = "auto"
     dtype: Dtype = "auto"
     json: bool = False
-    offline: bool = False
-    debug: bool = False
 
 
 def shared_parameters() -> list[inspect.Parameter]:
@@ -97,13 +94,7 @@ def _common(given: dict[str, Any]) -> Common:
     if given["offline"]:
         # Set for the whole process, so that no layer has to hand the wish down.
         os.environ["POLYSEE_OFFLINE"] = "1"
-    return Common(
-        device=given["device"],
-        dtype=given["dtype"],
-        json=given["json"],
-        offline=given["offline"],
-        debug=given["debug"],
-    )
+    return Common(device=given["device"], dtype=given["dtype"], json=given["json"])
 
 
 def library_option() -> Any:
@@ -113,6 +104,16 @@ def library_option() -> Any:
         metavar="DIR",
         help=t("The library's folder.", "图库所在的文件夹。"),
         show_default=t("the platform's data folder", "系统的数据文件夹"),
+    )
+
+
+def template_option() -> Any:
+    """`--template TEXT`, as often as wanted."""
+    return typer.Option(
+        "--template",
+        metavar="TEXT",
+        help=t("A sentence with {} for the name.", "句子，名称的位置写作 {}。"),
+        show_default=t("the model's own", "模型自带"),
     )
 
 

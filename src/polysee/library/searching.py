@@ -72,7 +72,7 @@ class Query:
         asked = [(text_weight, parsed.wanted), (image_weight, image is not None)]
         weights = [weight for weight, given in asked if given]
         if not all(0 <= weight < math.inf for weight in weights) or (weights and not any(weights)):
-            raise QueryError("weights are not negative, and not both zero")
+            raise QueryError("weights must be 0 or more, and not all 0")
         where = None if folder is None else absolute(folder)
         return cls(
             parsed.wanted,
@@ -108,7 +108,7 @@ def read_date(given: str | date | datetime | None) -> datetime | None:
         return datetime.fromisoformat(given.strip()).replace(tzinfo=None)
     except ValueError as error:
         raise QueryError(
-            f"{given!r} is no date; write it as 2023, 2023-10 or 2023-10-05"
+            f"{given!r} is not a date; write it as 2023, 2023-10 or 2023-10-05"
         ) from error
 
 
@@ -137,7 +137,7 @@ class Shelf:
         media = catalogue.read("media", ["hash", "taken"])
         files = catalogue.read("files", ["path", "hash", "mtime_ns"])
         if table is None or media is None or files is None:
-            raise LibraryError(f"nothing is indexed in {catalogue.folder} yet: run `polysee index`")
+            raise LibraryError(f"nothing is indexed in {catalogue.folder} yet: run `polysee index` first")
         place = pc.index_in(table["hash"], media["hash"])
         whole = pc.and_(pc.is_valid(place), pc.is_in(table["hash"], files["hash"]))
         table, place = table.filter(whole), place.filter(whole)

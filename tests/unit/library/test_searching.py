@@ -109,7 +109,7 @@ def test_read_date() -> None:
     for text in ("2023-10-05", "2023/10/05", "2023年10月5日", " 2023-10-05T00:00:00+08:00 "):
         assert read_date(text) == datetime(2023, 10, 5)  # noqa: DTZ001
     assert read_date("2023年") == datetime(2023, 1, 1)  # noqa: DTZ001
-    with pytest.raises(QueryError, match="no date"):
+    with pytest.raises(QueryError, match="not a date"):
         read_date("yesterday")
 
 
