@@ -137,7 +137,9 @@ class Shelf:
         media = catalogue.read("media", ["hash", "taken"])
         files = catalogue.read("files", ["path", "hash", "mtime_ns"])
         if table is None or media is None or files is None:
-            raise LibraryError(f"nothing is indexed in {catalogue.folder} yet: run `polysee index` first")
+            raise LibraryError(
+                f"nothing is indexed in {catalogue.folder} yet: run `polysee index` first"
+            )
         place = pc.index_in(table["hash"], media["hash"])
         whole = pc.and_(pc.is_valid(place), pc.is_in(table["hash"], files["hash"]))
         table, place = table.filter(whole), place.filter(whole)
