@@ -50,6 +50,22 @@ def test_failures_are_named_and_the_rest_counted(capsys):
     assert len(lines) == 22
 
 
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("stream", [Terminal, io.StringIO])
+def test_a_bar_is_for_people_who_look(monkeypatch, stream):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys, "stderr", stream())
+    with output.progress_bar("Reading pictures") as advance:
+        advance(1, 3)
+        advance(3, 3)
+    shown = sys.stderr.getvalue()
+    assert ("Reading pictures" in shown) == ("3/3" in shown) == (stream is Terminal)
+
+
 @given(st.floats(-1, 2), st.integers(1, 30))
 def test_a_bar_is_as_wide_as_it_says(relevance, width):
     assert len(output.relevance_bar(relevance, width)) == width
