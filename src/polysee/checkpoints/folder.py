@@ -34,6 +34,7 @@ from polysee.inputs.tokenizer import Tokenizer
 T = TypeVar("T")
 
 CONFIG, TOKENIZER, CARD = "config.json", "tokenizer.json", "polysee.json"
+THEIR_INPUTS = (*TOKENIZERS, *RECIPES)  # what a folder of transformers says of pictures and texts
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def load_folder(folder: Path) -> tuple[nn.Module, Card]:
             or left over.
     """
     values = read_json(folder / CONFIG)
-    if FAMILY not in values and "model_type" in values:
+    if _is_theirs(values):
         model, card = _load_theirs(folder, values)
     else:
         with torch.device("meta"):  # shapes alone: nothing is allocated that the file replaces
@@ -86,6 +87,19 @@ def load_folder(folder: Path) -> tuple[nn.Module, Card]:
         card = Card()
     path = folder / CARD
     return model.eval(), _read_card(path) if path.exists() else card
+
+
+def is_theirs(folder: Path) -> bool:
+    """Whether a model folder is in the form of `transformers`.
+
+    Raises:
+        CheckpointError: it has no readable `config.json`.
+    """
+    return _is_theirs(read_json(folder / CONFIG))
+
+
+def _is_theirs(values: dict[str, Any]) -> bool:
+    return FAMILY not in values and "model_type" in values
 
 
 def _load_theirs(folder: Path, values: dict[str, Any]) -> tuple[nn.Module, Card]:
@@ -127,9 +141,9 @@ def load_folder_tokenizer(folder: Path, context_length: int) -> Tokenizer | None
         CheckpointError: a file is absent or damaged.
     """
     values = read_json(folder / CONFIG)
-    if FAMILY not in values and "model_type" in values:
-        inputs = architecture_of(values).inputs
-        return load_tokenizer(folder, inputs.tokenizer, context_length) if inputs else None
+    if _is_theirs(values):
+        kind = architecture_of(values).cuts_texts
+        return load_tokenizer(folder, kind, context_length) if kind else None
     path = folder / TOKENIZER
     return Tokenizer.load(path, context_length) if path.exists() else None
 
@@ -173,7 +187,7 @@ def folder_hash(folder: Path) -> str:
     for name in (CONFIG, CARD, TOKENIZER, WEIGHTS):
         _add_file(digest, folder / name, absent=b"-")
     # What only folders of transformers have.
-    others = [folder / name for name in (*TOKENIZERS, *RECIPES) if name != TOKENIZER]
+    others = [folder / name for name in THEIR_INPUTS if name != TOKENIZER]
     if not (folder / WEIGHTS).exists():
         others += weight_files(folder, pickles=True)
     for path in others:

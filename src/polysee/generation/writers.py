@@ -49,18 +49,24 @@ class GptWriter:
     """
 
     def __init__(self, model: Gpt, tokens: torch.Tensor, mask: torch.Tensor | None = None) -> None:
+        self._set_prompt(model.config.context_length, tokens, mask)
+        self.model = model
+        self.caches = [Cache() for _ in model.blocks]
+
+    def _set_prompt(
+        self, context_length: int, tokens: torch.Tensor, mask: torch.Tensor | None
+    ) -> None:
         if mask is not None and mask.all():
             mask = None  # nothing to mask: the faster way
         if not tokens.shape[1] or (mask is not None and not mask.any(1).all()):
             raise ConfigError("an empty prompt: there is no token to go on from")
-        self.room = model.config.context_length - tokens.shape[1]
+        self.room = context_length - tokens.shape[1]
         if self.room < 1:
             raise ConfigError(
-                f"the prompt has {tokens.shape[1]} tokens; the model reads {model.config.context_length}"
+                f"the prompt has {tokens.shape[1]} tokens; the model reads {context_length}"
                 " with what it writes"
             )
-        self.model, self.tokens, self.mask = model, tokens, mask
-        self.caches = [Cache() for _ in model.blocks]
+        self.tokens, self.mask = tokens, mask
 
     @property
     def prompt(self) -> list[list[int]]:

@@ -1,6 +1,14 @@
 """What `polysee.load` returns: a model with what files and sentences need around it."""
 
 from polysee.inference.embedder import Embedder
+from polysee.inference.language import LanguageModel, TextClassifier, TextModel
 from polysee.inference.loading import bundled_models, load
 
-__all__ = ["Embedder", "bundled_models", "load"]
+__all__ = [
+    "Embedder",
+    "LanguageModel",
+    "TextClassifier",
+    "TextModel",
+    "bundled_models",
+    "load",
+]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
-from polysee.checkpoints.folder import TOKENIZER, folder_hash, load_folder
+from polysee.checkpoints.folder import folder_hash, load_folder, load_folder_tokenizer
 from polysee.errors import CheckpointError, ConfigError, NotSupportedError
 from polysee.inference.embedder import Embedder
-from polysee.inputs.tokenizer import Tokenizer
+from polysee.inference.language import wrapper_of
 
 BUNDLED = Path(__file__).parent.parent / "bundled"
 Device = Literal["auto", "cpu", "cuda", "mps"]
@@ -23,7 +23,7 @@ def bundled_models() -> list[str]:
     return sorted(f"polysee/{folder.parent.name}" for folder in BUNDLED.glob("*/config.json"))
 
 
-def load(model: str | os.PathLike[str], dtype: Dtype = "auto", device: Device = "auto") -> Embedder:
+def load(model: str | os.PathLike[str], dtype: Dtype = "auto", device: Device = "auto") -> Any:
     """Load a model by the name of a bundled one, or from a folder.
 
     Args:
@@ -33,7 +33,10 @@ def load(model: str | os.PathLike[str], dtype: Dtype = "auto", device: Device = 
     Raises:
         CheckpointError: no such model, or its folder is incomplete or damaged.
         ConfigError: an unknown `dtype` or `device`.
-        NotSupportedError: the folder holds a model without two towers.
+        NotSupportedError: the folder holds a part of a model, of pictures alone.
+    Returns:
+        An `Embedder` for a model of pictures and text; a `LanguageModel` for a GPT and a Transformer, a
+        `TextClassifier` for a BERT with classes, a `TextModel` for another BERT.
     Example:
         >>> import polysee
         >>> polysee.load("polysee/align-nano").embedding_size
@@ -43,21 +46,22 @@ def load(model: str | os.PathLike[str], dtype: Dtype = "auto", device: Device = 
         raise ConfigError(f"unknown dtype {dtype!r}; auto or float32")
     folder = model_folder(model)
     module, card = load_folder(folder)
-    if not hasattr(module, "encode_image"):
-        raise NotSupportedError(f"{model}: not a model of pictures and text")
-    tokenizer = None
-    if (folder / TOKENIZER).exists():
-        tokenizer = Tokenizer.load(folder / TOKENIZER, module.config.text.context_length)  # type: ignore[union-attr, arg-type]
-    return Embedder(
-        module,
-        card,
-        tokenizer,
+    wrapper = Embedder if hasattr(module, "encode_image") else wrapper_of(module)
+    if wrapper is None:
+        raise NotSupportedError(f"{model}: not a model of text, nor of pictures and text")
+    config: Any = module.config
+    length = getattr(config, "text", config).context_length
+    tokenizer = load_folder_tokenizer(folder, length)
+    about: dict[str, Any] = {
         # A library remembers this; a folder has to be found again from anywhere.
-        id=os.fspath(model) if os.fspath(model) in bundled_models() else str(folder.absolute()),
-        hash=folder_hash(folder),
-        folder=folder,
-        device=_device(device),
-    )
+        "id": os.fspath(model) if os.fspath(model) in bundled_models() else str(folder.absolute()),
+        "hash": folder_hash(folder),
+        "folder": folder,
+        "device": _device(device),
+    }
+    if issubclass(wrapper, Embedder):
+        return wrapper(module, card, tokenizer, **about)
+    return wrapper(module, tokenizer, **about)
 
 
 def model_folder(model: str | os.PathLike[str]) -> Path:

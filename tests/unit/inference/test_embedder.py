@@ -16,6 +16,7 @@ from polysee.checkpoints.folder import CARD, CONFIG, TOKENIZER, WEIGHTS, Card, s
 from polysee.errors import CheckpointError, ConfigError, MediaError, NotSupportedError
 from polysee.inputs.pixels import PixelRecipe
 from polysee.models.bert import Bert, BertConfig
+from polysee.models.vit import ViT, ViTConfig
 
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}
 
@@ -182,6 +183,9 @@ def test_float32_is_close_to_auto(folder, image):
 
 def test_a_model_without_two_towers_says_so(tmp_path):
     save_folder(tmp_path, Bert(BertConfig(9, 8, 1, 2, 16, 8)), Card())
+    with pytest.raises(NotSupportedError, match="pictures and text"):
+        polysee.load(tmp_path).embed_text(["a cat"])
+    save_folder(tmp_path, ViT(ViTConfig(16, 8, 16, 1, 2, 24)), Card())
     with pytest.raises(NotSupportedError, match="pictures and text"):
         polysee.load(tmp_path)
 

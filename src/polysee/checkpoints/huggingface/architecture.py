@@ -88,6 +88,7 @@ class Architecture:
         read: their `config.json`, and the weights where it leaves something open, to our config.
         write: the other way.
         inputs: how pictures and texts are prepared, for a model that reads both.
+        tokenizer: how texts are cut, for a model that reads nothing else.
     """
 
     names: tuple[str, ...]
@@ -97,6 +98,12 @@ class Architecture:
     read: Callable[[Mapping[str, Any], State], Any]
     write: Callable[[Any], dict[str, Any]]
     inputs: Inputs | None = None
+    tokenizer: TokenizerKind | None = None
+
+    @property
+    def cuts_texts(self) -> TokenizerKind | None:
+        """How texts are cut, whatever else the model reads."""
+        return self.inputs.tokenizer if self.inputs else self.tokenizer
 
     def to_config(self, values: Mapping[str, Any], state: State) -> Any:
         """Their `config.json` as our config.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from polysee.checkpoints.huggingface import tokenizer
 from polysee.checkpoints.huggingface.architecture import Architecture, Settings
 from polysee.checkpoints.keymap import KeyMap, Rules, State, within
 from polysee.models.bert import BertClassifierConfig, BertConfig, BertMaskedLMConfig
@@ -103,14 +104,15 @@ def _write_classifier(config: Any) -> dict[str, Any]:
     return {**SETTINGS.write(config), **names, "label2id": {n: i for i, n in enumerate(labels)}}
 
 
+_CUTS = tokenizer.BERT
 BERTS = (
-    Architecture(("BertModel",), "bert", BertConfig, _BARE, _read_bare, SETTINGS.write),
+    Architecture(("BertModel",), "bert", BertConfig, _BARE, _read_bare, SETTINGS.write, tokenizer=_CUTS),
     Architecture(
         ("BertForMaskedLM", "BertForPreTraining"), "bert", BertMaskedLMConfig, MASKED_LM,
-        _read_masked_lm, SETTINGS.write,
+        _read_masked_lm, SETTINGS.write, tokenizer=_CUTS,
     ),
     Architecture(
         ("BertForSequenceClassification",), "bert", BertClassifierConfig, CLASSIFIER,
-        _read_classifier, _write_classifier,
+        _read_classifier, _write_classifier, tokenizer=_CUTS,
     ),
 )  # fmt: skip

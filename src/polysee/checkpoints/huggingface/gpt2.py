@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from polysee.checkpoints.huggingface import tokenizer
 from polysee.checkpoints.huggingface.architecture import Architecture, Settings
 from polysee.checkpoints.keymap import Fix, Join, KeyMap, Rules, State
 from polysee.models.gpt import GptConfig
@@ -74,4 +75,12 @@ def _write(config: GptConfig) -> dict[str, Any]:
     return {**values, "n_inner": None if usual else config.mlp_size}
 
 
-GPT = Architecture(("GPT2LMHeadModel", "GPT2Model"), "gpt2", GptConfig, GPT2, _read, _write)
+GPT = Architecture(
+    ("GPT2LMHeadModel", "GPT2Model"),
+    "gpt2",
+    GptConfig,
+    GPT2,
+    _read,
+    _write,
+    tokenizer=tokenizer.GPT2,
+)

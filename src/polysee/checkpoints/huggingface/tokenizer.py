@@ -42,6 +42,7 @@ class TokenizerKind:
 
 CLIP = TokenizerKind(END_OF_TEXT, clip_bpe)
 BERT = TokenizerKind("[PAD]")
+GPT2 = TokenizerKind(END_OF_TEXT)
 GEMMA = TokenizerKind("<pad>", fill=True, left=True)  # as SigLIP 2 reads it: the filling too
 
 
