@@ -13,15 +13,17 @@ English (`query_english`):
   "nobody" and "no one" (which exclude people);
 - lists: "without Y or Z", "without Y, Z or W", "no Y and no Z";
 - the exclusion ends where the next phrase begins: "a dog without a leash on the beach" wants a
-  dog on the beach, "no dogs on the beach" wants the beach.
+  dog on the beach, "no dogs on the beach" wants the beach, "a girl without a helmet riding a bike"
+  a girl who rides; but "not looking at the camera" excludes all of that.
 
 Chinese, simplified and traditional (`query_chinese`):
 
 - 没有Y的X, X没有Y, 没Y的X, 有X没有Y, "X，不要Y", X但没有Y, 没有Y和Z的X, 没有Y也没有Z的X;
 - the verb stays with what is excluded: 没戴眼镜的猫 excludes 戴眼镜, 没戴眼镜和帽子的人 also
-  戴帽子;
+  戴帽子, and 没戴帽子骑车的人 rides;
 - 不带、不含、不包括、不是、不戴、不穿、不在、无、未戴 + Y的X, 不是Y而是X, 排除Y, 空无一人;
-- 除了Y(以外)的X, 除了Y都要; but 除了Y还有X ("besides Y also X") excludes nothing.
+- 看不到Y的X, 缺少Y的X, 不想看到Y;
+- 除了Y(以外)的X, Y以外的X, 除了Y都要; but 除了Y还有X ("besides Y also X") excludes nothing.
 
 Nothing but a negation ("no dogs", 不要狗, "pictures without people") wants everything but that:
 `wanted` is then empty.

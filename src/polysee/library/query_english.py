@@ -32,15 +32,15 @@ _NOT = r"(?:\s*n['’]t|\s+not)"
 _NEGATOR = re.compile(
     rf"""
     (?P<people>
-        \b(?:with\s+)?(?:nobody|no[\s-]one)\b(?!['’])
-        (?:\s+(?:else|in\s+(?:it|sight)|around|there))? )
+        \b(?:with\s+|there['’]s\s+|there\s+is\s+)?(?:nobody|no[\s-]one)\b(?!['’])
+        (?:\s+(?:else|around|there|here|in\s+sight|is|(?:\w+ing\s+)?(?:in|on|at)\s+it)\b)? )
     | (?:\b(?:with|that|which|who)\s+)?
       (?: \bwithout(?:\s+any)?\b | \bw/o\b | \bwith\s+no\b | \bneither\b | \bnor\b
-        | (?P<but>\bexcept(?:\s+for)?\b | \bother\s+than\b | \bapart\s+from\b) | \bexcluding\b
+        | (?P<but>\bexcept(?:\s+for)?\b | \bother\s+than\b | \bapart\s+from\b) | \bexclud(?:e|ing)\b
         | \binstead\s+of\b | \brather\s+than\b | \b(?:anything|everything|all|anyone)\s+but\b
-        | \black(?:ing|s)\b | \b(?:devoid|free)\s+of\b | \b(?:has|have|is|are|there['’]s)\s+no\b
+        | \black(?:ing|s)\b | \b(?:devoid|free)\s+of\b | \b(?:has|have|is|are|there['’]s)\s+no\b(?!\s+one\b)
         | \b(?:i\s+)?(?:do|does|did){_NOT}\b
-          (?:\s+(?:want|like|have|contain|include|show)\b (?:\s+to\s+see\b)?)?
+          (?:\s+(?:want|like|have|contain|include|show)\b (?:\s+to\s+see\b|\s+me\b)?)?
         | \b(?:is|are|was|were){_NOT}\b (?:\s+in\b)?
         | \bnot\s+(?:including|with|containing|showing)\b | \bnot\b | \bno\b
         | (?:(?<=^)|(?<=\s))-(?=[^\W\d_]) )
@@ -82,7 +82,7 @@ _LIST_OF_THREE = re.compile(
 )
 _AND = re.compile(r"\s*,?\s*\b(?:or|and|nor)\b\s*|\s*[,/&]\s*", re.IGNORECASE)
 _LEAD = re.compile(
-    r"(?:(?:on|in|at|near|a|an|the|any|some|many|much|single|anything|of|to\s+be|being|have|has|other|see|no|not)"
+    r"(?:(?:on|in|at|near|a|an|the|any|some|many|much|single|anything|of|them|to\s+be|being|have|has|other|see|no|not)"
     r"\s+)+(?=\S)",
     re.IGNORECASE,
 )
