@@ -24,7 +24,7 @@ from polysee.library.calibration import (
     load_calibration,
     unit,
 )
-from polysee.library.fitting import fit_logistic, reliability
+from polysee.library.fitting import fit_evidence, fit_logistic, reliability
 from polysee.library.ranking import rank, seek
 
 SIZE, CONCEPTS, BANK, PICTURES = 64, 40, 80, 600
@@ -255,6 +255,17 @@ def test_the_regression_finds_the_odds_that_made_the_data() -> None:
     truth = draw.random(len(logits)) < 1 / (1 + np.exp(-logits))
     weights, bias = fit_logistic(evidence, truth)
     np.testing.assert_allclose([*weights, bias], [1.5, -0.2, -1], atol=0.1)
+
+
+def test_more_evidence_never_speaks_against() -> None:
+    draw = np.random.default_rng(0)
+    evidence = draw.normal(size=(5_000, 3))
+    logits = 1.5 * evidence[:, 0] - 0.5 * evidence[:, 1] + 0.5 * evidence[:, 2]
+    truth = draw.random(len(logits)) < 1 / (1 + np.exp(-logits))
+    assert fit_logistic(evidence, truth)[0][1] < -0.3
+    weights, bias = fit_evidence(evidence, truth)
+    kept, kept_bias = fit_logistic(evidence[:, [0, 2]], truth)
+    np.testing.assert_allclose([*weights, bias], [kept[0], 0, kept[1], kept_bias])
 
 
 def test_importance_stands_for_repetition() -> None:
