@@ -1,0 +1,56 @@
+"""Pages: self-contained HTML files that open from disk, in both languages, light and dark."""
+
+from __future__ import annotations
+
+import base64
+import io
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from polysee import __version__
+from polysee.cli.language import current_language
+from polysee.errors import MediaError
+from polysee.media.image import ImageSource, read_image
+
+
+def write_page(file: Path, template: str, **values: Any) -> Path:
+    """Write a page and return its absolute path.
+
+    Args:
+        file: where; its folder is made if needed.
+        template: the name of a template beside this module, which extends `base.html.j2`.
+        values: what it reads; `title`, `facts_en` and `facts_zh` are every page's.
+    """
+    from jinja2 import Environment, PackageLoader
+
+    environment = Environment(
+        loader=PackageLoader("polysee.cli", "pages"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    text = environment.get_template(template).render(
+        lang=current_language(),
+        version=__version__,
+        made=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M"),
+        **values,
+    )
+    file = file.absolute()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    # A file name that is not valid Unicode must not cost the page.
+    file.write_text(text, encoding="utf-8", errors="replace")
+    return file
+
+
+def thumbnail(source: ImageSource, side: int = 400) -> tuple[str, float]:
+    """A picture as a data address, and its width over height; empty if it can no longer be read."""
+    try:
+        image = read_image(source, draft_size=side)
+    except MediaError:
+        return "", 1.0
+    image.thumbnail((side, side))
+    packed = io.BytesIO()
+    image.save(packed, "JPEG", quality=82)
+    encoded = base64.b64encode(packed.getvalue()).decode("ascii")
+    return f"data:image/jpeg;base64,{encoded}", image.width / image.height
