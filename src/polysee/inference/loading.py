@@ -46,8 +46,8 @@ def load(model: str | os.PathLike[str], dtype: Dtype = "auto", device: Device = 
         raise ConfigError(f"unknown dtype {dtype!r}; auto or float32")
     folder = model_folder(model)
     module, card = load_folder(folder)
-    wrapper = Embedder if hasattr(module, "encode_image") else wrapper_of(module)
-    if wrapper is None:
+    wrapper = wrapper_of(module)
+    if wrapper is None and not hasattr(module, "encode_image"):
         raise NotSupportedError(f"{model}: not a model of text, nor of pictures and text")
     config: Any = module.config
     length = getattr(config, "text", config).context_length
@@ -59,9 +59,9 @@ def load(model: str | os.PathLike[str], dtype: Dtype = "auto", device: Device = 
         "folder": folder,
         "device": _device(device),
     }
-    if issubclass(wrapper, Embedder):
-        return wrapper(module, card, tokenizer, **about)
-    return wrapper(module, tokenizer, **about)
+    if wrapper is not None:
+        return wrapper(module, tokenizer, **about)
+    return Embedder(module, card, tokenizer, **about)
 
 
 def model_folder(model: str | os.PathLike[str]) -> Path:

@@ -108,7 +108,8 @@ class _Graph:
             self._look_up(gpt.token.weight, self.tokens),
             self._look_up(gpt.position.weight, self.positions),
         )
-        for number, block in enumerate(gpt.blocks):
+        blocks: list[Any] = list(gpt.blocks)
+        for number, block in enumerate(blocks):
             x = op.add(
                 x, self._attention(self._norm(x, block.attention_norm), block.attention, number)
             )
