@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from polysee.cli import output
 from polysee.cli.language import t
 from polysee.cli.options import DEFAULT_MODEL, Common, command, model_option, template_option
+
+if TYPE_CHECKING:
+    from polysee.evaluation.metrics import Interval
+    from polysee.media.files import Remark
 
 
 def register(app: typer.Typer) -> None:
@@ -90,7 +95,7 @@ def zero_shot(
         )
         for key in ("top1", "top5", "mean_per_class"):
             print(_line(key, getattr(result, key), result.intervals[key]))
-    return _finish(result)
+    return _finish(result.failed)
 
 
 def retrieval(
@@ -128,13 +133,13 @@ def retrieval(
             print(name)
             for key, value in getattr(result, direction).items():
                 print(_line(key, value, result.intervals[direction][key]))
-    return _finish(result)
+    return _finish(result.failed)
 
 
-def _line(key: str, value: float, interval: Any) -> str:
+def _line(key: str, value: float, interval: Interval) -> str:
     return f"  {key:<15} {value:6.1%}  [{interval.low:.1%}, {interval.high:.1%}]"
 
 
-def _finish(result: Any) -> int:
-    output.name_failures(result.failed, t("Could not be read:", "无法读取："))
-    return output.SOME_FAILED if result.failed else output.DONE
+def _finish(failed: Sequence[Remark]) -> int:
+    output.name_failures(failed, t("Could not be read:", "无法读取："))
+    return output.SOME_FAILED if failed else output.DONE

@@ -82,6 +82,12 @@ def test_a_wrong_column_is_explained(embedder, write_parquet, column, values, sa
         evaluate_zero_shot(embedder, data, column)
 
 
+def test_a_file_is_looked_for_under_the_data_folder_too(embedder, write_parquet, monkeypatch):
+    data = write_parquet([RED, GREEN], name=["red", "green"])
+    monkeypatch.setenv("POLYSEE_DATA", str(data.parent))
+    assert evaluate_zero_shot(embedder, data.name, "name").count == 2
+
+
 def test_a_wrong_file_is_explained(embedder, tmp_path):
     with pytest.raises(DataError, match="no such file"):
         evaluate_zero_shot(embedder, tmp_path / "absent.parquet", "name")
