@@ -20,7 +20,7 @@ from polysee.layers.attention import Attention, attention_weights
 
 OUT = Path(__file__).parents[1] / "docs" / "images" / "attention.png"
 TEXT = "a black cat is sleeping on a red sofa next to a window"
-CELL, MARGIN, GAP, LETTERS = 22, 74, 26, 13
+CELL, MARGIN, GAP, LETTERS = 22, 88, 22, 13
 
 
 @torch.no_grad()
