@@ -1,6 +1,6 @@
 """Put a trained run's model where the package carries it, as float16.
 
-python -m recipes.bundle align-nano-2-align align-nano
+python -m recipes.bundle align-nano-3-read align-nano
 """
 
 from __future__ import annotations

@@ -120,7 +120,7 @@ class Read(Strict):
 
     kind: Literal["read"]
     start: str
-    vocab_size: int = Field(7900, ge=300)
+    vocab_size: int = Field(7800, ge=300)
     class_rank: int = Field(320, ge=0)
     texts: int = Field(57344, ge=1)
     text_length: int = Field(48, ge=4)
