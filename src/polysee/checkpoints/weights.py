@@ -106,19 +106,20 @@ def fill(model: nn.Module, state: State, where: Path, name_of: Callable[[str], s
     """
     wanted = model.state_dict()
     expected = {k: v for k, v in wanted.items() if not k.endswith("num_batches_tracked")}
-    for kind, names in (
-        ("missing", expected.keys() - state.keys()),
-        ("left over", state.keys() - expected.keys()),
-    ):
-        if names:
-            listed = list(dict.fromkeys(map(name_of, sorted(names))))
-            raise CheckpointError(f"{where}: tensors {kind}: {', '.join(listed[:5])}")
+
+    def listed(names: set[str]) -> str:
+        return ", ".join(list(dict.fromkeys(map(name_of, sorted(names))))[:5])
+
+    if missing := expected.keys() - state.keys():
+        raise CheckpointError(f"{where}: tensors missing: {listed(missing)}")
+    if over := state.keys() - expected.keys():
+        raise CheckpointError(f"{where}: tensors left over: {listed(over)}")
     for name, tensor in state.items():
-        if tensor.shape != expected[name].shape:
-            shapes = (
-                f"{tuple(tensor.shape)} in the file, {tuple(expected[name].shape)} in the model"
+        found, fits = tuple(tensor.shape), tuple(expected[name].shape)
+        if found != fits:
+            raise CheckpointError(
+                f"{where}: {name_of(name)} is misshapen: {found} in the file, {fits} in the model"
             )
-            raise CheckpointError(f"{where}: {name_of(name)} is misshapen: {shapes}")
     counters = {
         k: torch.zeros_like(v, device="cpu") for k, v in wanted.items() if k not in expected
     }

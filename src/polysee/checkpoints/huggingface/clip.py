@@ -10,6 +10,7 @@ from typing import Any
 from polysee.checkpoints.huggingface import pixels, tokenizer
 from polysee.checkpoints.huggingface.architecture import Architecture, Inputs, Settings
 from polysee.checkpoints.keymap import KeyMap, Rules, State, within
+from polysee.errors import NotSupportedError
 from polysee.models.clip import CLIP_VIT_B32, ClipConfig, ClipTextConfig
 
 BLOCK: Rules = (
@@ -84,6 +85,10 @@ def _read(values: Mapping[str, Any], state: State) -> ClipConfig:
 
 def _write(config: ClipConfig) -> dict[str, Any]:
     end = config.text.end_token
+    if end == _OLD_END:
+        raise NotSupportedError(
+            f"the texts end in token {end}, by which transformers knows files that say nothing of it"
+        )
     text = {**TEXT_SETTINGS.write(config.text), "eos_token_id": _OLD_END if end is None else end}
     return {**write_image(config), "text_config": text}
 
