@@ -19,6 +19,8 @@ $(READY): pyproject.toml constraints.txt
 		rm -rf $(VENV); \
 		echo "Could not make $(VENV). On Debian and Ubuntu: sudo apt install python3-venv" >&2; exit 1; }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	# For the vocabularies that they carry; their code, which wants torchvision, is never imported.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps open-clip-torch cn-clip
 	@touch $(READY)
 
 # MEDIA=folder adds your own pictures.

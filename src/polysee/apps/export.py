@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from polysee.checkpoints.folder import (
-    CARD,
-    CONFIG,
-    THEIR_INPUTS,
-    export_folder,
-    is_theirs,
-    load_folder,
-    load_folder_tokenizer,
-)
 from polysee.errors import ConfigError
-from polysee.inference.loading import model_folder
+from polysee.inference import load
 
 Format = Literal["huggingface"]
 
@@ -55,24 +45,7 @@ def export_model(model: str | Path, out: Path, form: Format = "huggingface") -> 
     out = out.expanduser().absolute()
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ConfigError(f"{out} is there already and not empty: give another --out")
-    source = model_folder(model)
-    module, card = load_folder(source)
-    if is_theirs(source):
-        export_folder(out, module, card=card)
-        _copy(source, out, THEIR_INPUTS)
-    else:
-        text = getattr(module.config, "text", module.config)
-        tokenizer = load_folder_tokenizer(source, getattr(text, "context_length", 1))
-        export_folder(out, module, card=card, tokenizer=tokenizer)
-    _copy(source, out, (CARD,))
+    load(model, device="cpu").export(out)
     files = sorted(path for path in out.iterdir() if path.is_file())
-    assert out / CONFIG in files
-    return Exported(
-        str(out), form, [path.name for path in files], sum(path.stat().st_size for path in files)
-    )
-
-
-def _copy(source: Path, out: Path, names: tuple[str, ...]) -> None:
-    for name in names:
-        if (source / name).exists():
-            shutil.copyfile(source / name, out / name)
+    total = sum(path.stat().st_size for path in files)
+    return Exported(str(out), form, [path.name for path in files], total)

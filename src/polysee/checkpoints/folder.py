@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -154,12 +155,15 @@ def export_folder(
     *,
     card: Card | None = None,
     tokenizer: Tokenizer | None = None,
+    source: Path | None = None,
     **settings: Any,
 ) -> None:
-    """Write a folder that `transformers` loads.
+    """Write a folder that `transformers` loads, weights in float32.
 
     Args:
         card: where the picture recipe is from; without one none is written.
+        source: the folder that the model was loaded from. What it says of pictures and texts in the form of
+            `transformers` is copied as it is, in place of card and tokenizer; so is our card.
         settings: further lines of its `config.json`, such as `eos_token_id`.
     Raises:
         NotSupportedError: `transformers` has no such architecture.
@@ -174,11 +178,22 @@ def export_folder(
         state[counter] = torch.zeros((), dtype=torch.long)
     save_file(state, folder / WEIGHTS, metadata={"format": "pt"})
     write_json(folder / CONFIG, values)
+    if source is not None and is_theirs(source):
+        _copy(source, folder, THEIR_INPUTS)
+        card = tokenizer = None
+    if source is not None:
+        _copy(source, folder, (CARD,))
     if card is not None and architecture.inputs is not None:
         kind = architecture.inputs.image_processor
         write_json(folder / RECIPES[0], write_recipe(card.pixels, kind))
     if tokenizer is not None:
         write_tokenizer(folder, tokenizer)
+
+
+def _copy(source: Path, folder: Path, names: tuple[str, ...]) -> None:
+    for name in names:
+        if (source / name).exists():
+            shutil.copyfile(source / name, folder / name)
 
 
 def folder_hash(folder: Path) -> str:

@@ -16,7 +16,7 @@ from PIL import Image
 from torch import nn
 from torch.nn import functional as F
 
-from polysee.checkpoints.folder import Card
+from polysee.checkpoints.folder import Card, export_folder
 from polysee.errors import ConfigError, NotSupportedError
 from polysee.inputs.pixels import PixelRecipe
 from polysee.inputs.prompts import embed_names
@@ -179,6 +179,16 @@ class Embedder:
         """What is added to every logit of a model trained by a sigmoid loss; None for the others."""
         bias = getattr(self.model, "bias", None)
         return None if bias is None else float(bias.detach())
+
+    def export(self, folder: Path) -> None:
+        """Write a folder that `transformers` loads, with tokenizer and picture recipe.
+
+        Raises:
+            NotSupportedError: `transformers` has no such architecture.
+        """
+        export_folder(
+            folder, self.model, card=self.card, tokenizer=self.tokenizer, source=self.folder
+        )
 
     @property
     def scale(self) -> float:
