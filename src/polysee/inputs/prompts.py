@@ -16,7 +16,7 @@ import numpy as np
 
 from polysee.errors import ConfigError
 
-TextEmbedder = Callable[[Sequence[str]], np.ndarray]
+EmbedText = Callable[[Sequence[str]], np.ndarray]
 """Takes N texts, gives float32 (N, E) of unit length."""
 
 ENGLISH = (
@@ -86,32 +86,16 @@ def sentences(name: str, templates: Sequence[str] | None = None) -> list[str]:
 
 
 def embed_names(
-    embed_text: TextEmbedder, names: Sequence[str], templates: Sequence[str] | None = None
+    embed_text: EmbedText, names: Sequence[str], templates: Sequence[str] | None = None
 ) -> np.ndarray:
     """One vector a name: the mean over its sentences, of unit length.
 
     Shapes:
         returns: (len(names), E), float32
     """
-    return _means(embed_text, [sentences(name, templates) for name in names])
-
-
-def embed_queries(
-    embed_text: TextEmbedder, queries: Sequence[str], templates: Sequence[str] | None = None
-) -> np.ndarray:
-    """One vector a query: names as `embed_names` has them, sentences as they are.
-
-    Shapes:
-        returns: (len(queries), E), float32
-    """
-    return _means(
-        embed_text, [sentences(one, templates) if is_name(one) else [one] for one in queries]
-    )
-
-
-def _means(embed_text: TextEmbedder, groups: Sequence[Sequence[str]]) -> np.ndarray:
+    groups = [sentences(name, templates) for name in names]
     vectors = embed_text([text for group in groups for text in group]).astype(np.float32)
-    starts = np.cumsum([0, *(len(group) for group in groups[:-1])])
+    starts = np.cumsum([0, *map(len, groups)])[:-1]
     sums = np.add.reduceat(vectors, starts, axis=0)  # (N, E)
     return sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -27,6 +27,7 @@ from polysee.media.files import absolute
 
 if TYPE_CHECKING:
     from polysee.inference import Embedder
+    from polysee.inference.embedder import ImageLike
 
 
 DATE_FORMS = (
@@ -41,7 +42,7 @@ class Query:
 
     wanted: str
     excluded: tuple[str, ...]
-    image: Any
+    image: ImageLike | None
     folder: str | None
     after: datetime | None
     before: datetime | None
@@ -52,7 +53,7 @@ class Query:
     def read(
         cls,
         query: str,
-        image: Any,
+        image: ImageLike | None,
         exclude: Sequence[str],
         folder: str | os.PathLike[str] | None,
         after: str | date | datetime | None,
