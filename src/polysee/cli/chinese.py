@@ -77,6 +77,8 @@ MESSAGES = (
     ("{}: no {}; is it a model folder?", "{0} 中没有 {1}，它是模型文件夹吗？"),
     ("{}: no model.safetensors", "{0} 中没有 model.safetensors"),
     ("{}: not a model of pictures and text", "{0} 不是图文模型"),
+    ("{} is damaged: {}", "{0} 已损坏：{1}"),
+    ("{}: not a readable tokenizer: {}", "{0} 不是可以读取的分词器：{1}"),
     ("{} has no tokenizer.json: it cannot read text", "{0} 没有 tokenizer.json，不能读文字"),
     # data
     ("{}: there is no such file", "没有文件 {0}"),
@@ -85,6 +87,20 @@ MESSAGES = (
     ("{}: the file holds no rows", "{0} 中没有数据"),
     ("{}: none of its {} pictures can be read", "{0} 中的 {1} 张图片都无法读取"),
     ("the row holds no picture", "这一行没有图片"),
+    (
+        "{}: the column {} holds {}, and labels must be words; choose a column of strings",
+        "{0} 的 {1} 列存放的是 {2}，而名称必须是文字；请换一列",
+    ),
+    ("{}: the column {} needs at least two distinct values", "{0} 的 {1} 列至少要有两个不同的值"),
+    (
+        "{}: the column {} holds {}; captions are strings or lists of strings",
+        "{0} 的 {1} 列存放的是 {2}；描述应为文字或文字列表",
+    ),
+    ("{}: the column {} holds no caption", "{0} 的 {1} 列没有描述"),
+    (
+        "{}: there is no such folder; run the demo in the checkout's root",
+        "没有文件夹 {0}；请在仓库的根目录运行演示",
+    ),
     # files
     ("not a picture of a known format", "不是已知格式的图片"),
     ("an empty file", "空文件"),
@@ -94,6 +110,11 @@ MESSAGES = (
     ("too large: {} x {} pixels", "太大：{0} x {1} 像素"),
     ("too large for this machine's memory", "太大，内存不够"),
     ("cannot be converted ({})", "无法转换（{0}）"),
+    ("cannot be resized ({})", "无法缩放（{0}）"),
+    (
+        "named {}, but its content is {}; read by its content",
+        "文件名以 {0} 结尾，内容却是 {1}；已按内容读取",
+    ),
     ("it changed while it was read", "读取时文件发生了变化"),
     ("a link to something that is not there", "链接指向的文件不存在"),
     ("a link in a circle: it leads to a folder above itself", "循环链接：指向了上层文件夹"),
