@@ -24,6 +24,7 @@ from polysee.checkpoints.folder import (
     save_folder,
 )
 from polysee.checkpoints.huggingface.align import ALIGN
+from polysee.checkpoints.huggingface.families import architecture_of
 from polysee.checkpoints.huggingface.siglip import SIGLIP
 from polysee.checkpoints.weights import PICKLE, WEIGHTS
 from polysee.errors import CheckpointError, NotSupportedError
@@ -344,3 +345,55 @@ def test_a_scale_is_read_back_as_it_was():
         scale = fix.to_ours(torch.tensor(temperature))
         torch.testing.assert_close(fix.to_theirs(scale).item(), temperature, rtol=5e-7, atol=0)
         assert torch.equal(fix.to_ours(fix.to_theirs(scale)), scale)
+
+
+PUBLISHED = {
+    # What the folders say beyond the reference's defaults, some of it twice as files of 2021 do.
+    "openai/clip-vit-base-patch32": (
+        {"model_type": "clip", "architectures": ["CLIPModel"], "text_config": {"eos_token_id": 2, "bos_token_id": 0},
+         "text_config_dict": None, "vision_config": {}, "vision_config_dict": None},
+        ClipConfig(text=ClipTextConfig(end_token=None)),
+    ),
+    "openai/clip-vit-large-patch14": (
+        {"model_type": "clip", "projection_dim": 768,
+         "text_config": {"eos_token_id": 2, "hidden_size": 512},
+         "text_config_dict": {"hidden_size": 768, "intermediate_size": 3072, "num_attention_heads": 12},
+         "vision_config_dict": {"hidden_size": 1024, "intermediate_size": 4096, "num_attention_heads": 16,
+                                "num_hidden_layers": 24, "patch_size": 14}},
+        ClipConfig(
+            ViTConfig(224, 14, 1024, 24, 16, 4096, "quick_gelu", 1e-5, patch_bias=False, input_norm=True),
+            ClipTextConfig(hidden_size=768, num_heads=12, mlp_size=3072), 768,
+        ),
+    ),
+    "OFA-Sys/chinese-clip-vit-base-patch16": (
+        {"model_type": "chinese_clip", "text_config": {"vocab_size": 21128}, "vision_config": {"patch_size": 16}},
+        ChineseClipConfig(),
+    ),
+    "google/siglip2-base-patch16-224": (
+        {"model_type": "siglip", "text_config": {"vocab_size": 256000},
+         "vision_config": {"model_type": "siglip_vision_model"}},
+        SiglipConfig(),
+    ),
+    "google/siglip-base-patch16-224": (
+        {"model_type": "siglip", "text_config": {}, "vision_config": {}},
+        SiglipConfig(text=SiglipTextConfig(vocab_size=32000)),
+    ),
+    "kakaobrain/align-base": (
+        {"model_type": "align", "text_config": {}, "vision_config": {"image_size": 289, "hidden_dim": 640}},
+        AlignConfig(EfficientNetConfig(2.0, 3.1, 289, head=False, as_ported=True), BertConfig(), 640),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_configs(name):
+    values, wanted = PUBLISHED[name]
+    assert architecture_of(values).to_config(values, {}) == wanted
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_a_config_is_the_same_after_an_export(name):
+    values, config = PUBLISHED[name]
+    architecture = architecture_of(values)
+    written = json.loads(json.dumps(architecture.to_values(config)))
+    assert architecture_of(written).to_config(written, {}) == config
