@@ -12,7 +12,7 @@ import numpy as np
 
 from polysee.errors import ConfigError, MediaError
 from polysee.inference import load
-from polysee.media.files import Remark
+from polysee.media.files import Remark, absolute
 from polysee.media.image import read_image
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def classify_files(
     results: list[Classified] = []
     failed: list[Remark] = []
     for start in range(0, len(files), BATCH_SIZE):
-        paths = [path.expanduser().absolute() for path in files[start : start + BATCH_SIZE]]
+        paths = [Path(absolute(path)) for path in files[start : start + BATCH_SIZE]]
         good, pictures = _read(embedder, paths, failed)
         if good:
             chances = embedder.choose(embedder.embed_pictures(np.stack(pictures)), words)
