@@ -6,6 +6,8 @@ Shapes: N texts, T tokens, V vocabulary.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +27,13 @@ from polysee.generation import (
     generate,
     stream,
 )
+from polysee.inference.openvino_gpt import OpenvinoGpt
 from polysee.inputs.tokenizer import Tokenizer
 from polysee.models.bert import Bert, BertClassifier, BertMaskedLM
 from polysee.models.gpt import Gpt
 from polysee.models.transformer import Transformer
 
+_WORTH_COMPILING = 5_000_000  # parameters: a smaller GPT is done before it is compiled
 # What an `Embedder` has, so that an index is told in words why this model cannot make it.
 _OF_PICTURES = (
     "embed_image",
@@ -58,9 +62,10 @@ class TextModel:
         hash: str,
         folder: Path,
         device: torch.device,
+        dtype: str = "float32",
     ) -> None:
         self.model = model.to(device)
-        self._tokenizer = tokenizer
+        self._tokenizer, self.dtype = tokenizer, dtype
         self.id, self.hash, self.folder, self.device = id, hash, folder, device
 
     def __getattr__(self, name: str) -> Any:
@@ -118,6 +123,9 @@ class TextClassifier(TextModel):
 class LanguageModel(TextModel):
     """What `polysee.load` returns for a GPT, which goes on from a text, and for a Transformer, which answers one.
 
+    With dtype "auto", a GPT of some size on a CPU writes by OpenVINO with weights in 8 bits where that is installed.
+    `choose` is always exact.
+
     Example:
         model = polysee.load("openai-community/gpt2")
         model.write(["The cat"], max_tokens=20)
@@ -151,7 +159,7 @@ class LanguageModel(TextModel):
         if stop and decoding.beams > 1:
             raise ConfigError("stop strings end one text, not beams: leave beams at 1")
         with torch.inference_mode():
-            writer = self._writer(texts, to)
+            writer = self._writer(texts, to, fast=True)
             trie = None if choices is None else Trie(self._encoded(choices), decoding.end)
             found = generate(writer, decoding, trie=trie, stop=self._stop(stop))
         return [_cut(self.tokenizer.decode(tokens), stop)[0] for tokens in found]
@@ -164,7 +172,7 @@ class LanguageModel(TextModel):
         if decoding.beams > 1:
             raise ConfigError("beams are known only at the end: leave beams at 1 to stream")
         with torch.inference_mode():
-            writer = self._writer([text], to)
+            writer = self._writer([text], to, fast=True)
         written: list[int] = []
         shown = ""
         held = max(
@@ -201,13 +209,25 @@ class LanguageModel(TextModel):
         except TypeError as error:
             raise ConfigError(f"unknown setting: {error}") from error
 
-    def _writer(self, texts: Sequence[str], to: str | None) -> Writer:
+    @cached_property
+    def _fast(self) -> OpenvinoGpt | None:
+        """Compiled at first use; see the class."""
+        if self.dtype != "auto" or self.device.type != "cpu" or find_spec("openvino") is None:
+            return None
+        size = sum(parameter.numel() for parameter in self.model.parameters())
+        if not isinstance(self.model, Gpt) or size < _WORTH_COMPILING:
+            return None
+        return OpenvinoGpt(self.model)
+
+    def _writer(self, texts: Sequence[str], to: str | None, *, fast: bool = False) -> Writer:
         if isinstance(self.model, Gpt):
             if to is not None:
                 raise ConfigError(
                     "a GPT goes on in the language of the text: `to` is for translators"
                 )
             tokens, mask = self.tokenizer.prompts(texts)
+            if fast and self._fast is not None:
+                return self._fast.writer(tokens, mask)
             return GptWriter(self.model, tokens.to(self.device), mask.to(self.device))
         assert isinstance(self.model, Transformer)
         tokens, mask = self._sources(texts)

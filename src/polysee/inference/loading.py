@@ -60,7 +60,7 @@ def load(model: str | os.PathLike[str], dtype: Dtype = "auto", device: Device = 
         "device": _device(device),
     }
     if wrapper is not None:
-        return wrapper(module, tokenizer, **about)
+        return wrapper(module, tokenizer, dtype=dtype, **about)
     return Embedder(module, card, tokenizer, **about)
 
 

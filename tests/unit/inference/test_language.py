@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -155,3 +156,18 @@ def test_a_folder_of_transformers_is_loaded_with_its_tokenizer(gpt, tmp_path):
         loaded.embed_text(["a"])
     with pytest.raises(AttributeError, match="colour"):
         _ = loaded.colour
+
+
+@pytest.mark.skipif(find_spec("openvino") is None, reason="OpenVINO is not installed")
+def test_auto_takes_eight_bits_and_choose_stays_exact(tokenizer, monkeypatch):
+    monkeypatch.setattr("polysee.inference.language._WORTH_COMPILING", 0)
+    size = tokenizer.backend.get_vocab_size()
+    model = lively(Gpt(GptConfig(size, 32, 2, 2, 64, 40)))
+    about = {"id": "test", "hash": "0", "folder": Path(), "device": CPU}
+    auto, exact = (LanguageModel(model, tokenizer, **about, dtype=d) for d in ("auto", "float32"))
+    assert exact._fast is None
+    assert auto._fast is not None
+    texts = ["the cat", "一只猫坐"]
+    # Random weights are sure of little: after a few tokens rounding decides.
+    assert auto.write(texts, max_tokens=2) == exact.write(texts, max_tokens=2)
+    np.testing.assert_array_equal(auto.choose("the", ["a", "b"]), exact.choose("the", ["a", "b"]))
