@@ -30,7 +30,10 @@ PICTURES = {
     "boats-at-sunset.jpg": ("sunset", "日落"),
 }
 CATS = ("tabby-cat.jpg", "ginger-kitten.jpg", "猫.jpg")  # the last is a copy of the first
-COMMANDS = ["index", "search", "classify", "eval zero-shot", "eval retrieval", "models", "train"]
+COMMANDS = [
+    "index", "search", "classify", "eval zero-shot", "eval retrieval", "models",
+    "models download", "models export", "train",
+]  # fmt: skip
 INDEX_KEYS = {
     "added", "unchanged", "moved", "removed", "failed", "warned", "seconds", "model_seconds",
 }  # fmt: skip

@@ -71,15 +71,98 @@ MESSAGES = (
     ("the template {} has no {} where the name goes", "模板 {0} 中没有代表名称的 {1}"),
     # models
     (
-        "{}: no such model; give a folder, or one of the bundled: {}",
-        "没有模型 {0}；请给出模型文件夹，或者内置的：{1}",
+        "{}: no such model; give a folder, a name such as openai/clip-vit-base-patch32, "
+        "or one of the bundled: {}",
+        "没有模型 {0}；请给出模型文件夹、openai/clip-vit-base-patch32 这样的名称，或者内置的：{1}",
     ),
     ("{}: no {}; is it a model folder?", "{0} 中没有 {1}，它是模型文件夹吗？"),
     ("{}: no model.safetensors", "{0} 中没有 model.safetensors"),
+    (
+        "{}: an unsafe pickle: it asks for {}; nothing of it was run. "
+        "Use a folder with model.safetensors",
+        "{0} 是不安全的 pickle 文件，要求运行 {1}；没有运行其中任何内容。请使用含 model.safetensors 的文件夹",
+    ),
+    ("{}: not a readable safetensors file: {}", "{0} 不是可以读取的 safetensors 文件：{1}"),
+    ("{}: tensors missing: {}", "{0} 缺少张量：{1}"),
+    ("{}: tensors left over: {}", "{0} 有多余的张量：{1}"),
+    (
+        "{}: {} is misshapen: {} in the file, {} in the model",
+        "{0} 中的 {1} 形状不对：文件中是 {2}，模型中是 {3}",
+    ),
+    (
+        "unknown model family {}; of transformers' are known: {}",
+        "未知的模型 {0}；transformers 的模型中可用的有：{1}",
+    ),
+    (
+        "unknown architecture {}; of {} are known: {}",
+        "未知的结构 {0}；{1} 中可用的有：{2}",
+    ),
+    ("transformers has no architecture for {}", "transformers 中没有与 {0} 对应的模型"),
+    ("transformers' ALIGN has no such form: {}", "transformers 的 ALIGN 没有这种结构：{0}"),
+    (
+        "{} is there already and not empty: give another --out",
+        "{0} 已经存在，而且不是空的：请换一个 --out",
+    ),
     ("{}: not a model of pictures and text", "{0} 不是图文模型"),
     ("{} is damaged: {}", "{0} 已损坏：{1}"),
     ("{}: not a readable tokenizer: {}", "{0} 不是可以读取的分词器：{1}"),
     ("{} has no tokenizer.json: it cannot read text", "{0} 没有 tokenizer.json，不能读文字"),
+    # models of the hub
+    (
+        "{}: not a model's name; write owner/name or owner/name@revision",
+        "{0} 不是模型名称；请写成 所有者/名称，或 所有者/名称@版本",
+    ),
+    (
+        "{} is not on this machine, and offline mode forbids the download: "
+        "run `polysee models download {}` while online",
+        "本机没有 {0}，离线模式下不能下载：请在联网时运行 `polysee models download {1}`",
+    ),
+    (
+        "{}: {} cannot be reached ({}): check the connection, or name a mirror in HF_ENDPOINT",
+        "{0}：连不上 {1}（{2}）：请检查网络，或在环境变量 HF_ENDPOINT 中写明镜像站",
+    ),
+    (
+        "{}: {} answers with status {}: try again later, or name a mirror in HF_ENDPOINT",
+        "{0}：{1} 返回状态 {2}：请稍后再试，或在环境变量 HF_ENDPOINT 中写明镜像站",
+    ),
+    (
+        "{}: no such folder here, and no such model at {}, "
+        "or only for those with access: set HF_TOKEN to your token",
+        "{0}：本机没有这个文件夹，{1} 上也没有这个模型，或需要访问权限：请把令牌写入环境变量 HF_TOKEN",
+    ),
+    (
+        "{}: {} does not accept the token in HF_TOKEN for it, or there is no such model",
+        "{0}：{1} 不接受 HF_TOKEN 中的令牌，或没有这个模型",
+    ),
+    (
+        "{}: its owners ask for agreement to their terms: agree at {}/{}, "
+        "then set HF_TOKEN to your token",
+        "{0}：使用前须同意作者的条款：请到 {1}/{2} 同意，再把令牌写入环境变量 HF_TOKEN",
+    ),
+    ("{}: there is no revision {}", "{0} 没有版本 {1}"),
+    ("{}: {} names no commit; is it a hub?", "{0}：{1} 没有给出提交号，它是模型站点吗？"),
+    (
+        "{}: its repository has no config.json; is it a model?",
+        "{0} 的仓库中没有 config.json，它是模型吗？",
+    ),
+    (
+        "{}: its repository has no weights as model.safetensors or pytorch_model.bin",
+        "{0} 的仓库中没有 model.safetensors 或 pytorch_model.bin 权重",
+    ),
+    (
+        "{}: the connection was lost after {} MB; run the same command again to go on from there",
+        "{0}：下载到 {1} MB 时连接中断；再次运行同一命令可以继续",
+    ),
+    (
+        "{} arrives damaged: its content does not match its checksum; "
+        "try again later, or name another mirror in HF_ENDPOINT",
+        "{0} 下载后内容与校验和不符；请稍后再试，或在环境变量 HF_ENDPOINT 中换一个镜像站",
+    ),
+    (
+        "{}: {} GB are needed at {}, and {} GB are free",
+        "{0}：{2} 处需要 {1} GB 空间，只剩 {3} GB",
+    ),
+    ("{}: cannot be stored: {}", "{0}：无法保存：{1}"),
     # data
     ("{}: there is no such file", "没有文件 {0}"),
     ("{}: this is not a parquet file", "{0} 不是 parquet 文件"),
@@ -100,6 +183,52 @@ MESSAGES = (
     (
         "{}: there is no such folder; run the demo in the checkout's root",
         "没有文件夹 {0}；请在仓库的根目录运行演示",
+    ),
+    # fine-tuning
+    (
+        "{} was not fine-tuned on labels of its own: give --labels",
+        "{0} 没有微调过自己的类别：请给出 --labels",
+    ),
+    ("{}: there is a model already; give another --out", "{0} 里已经有模型：请换一个 --out"),
+    ("{}: holds no pictures{}", "{0} 里没有图片{1}"),
+    ("{}: none of its {} pictures can be used{}", "{0} 里的 {1} 张图片都不能用{2}"),
+    (
+        "{}: one class only ({}); at least two are needed to tell apart",
+        "{0} 里只有一个类别（{1}），至少需要两个",
+    ),
+    (
+        "{}: labels in two languages, such as {} and {}; name all in one",
+        "{0} 的标签用了两种语言，例如 {1} 和 {2}：请统一用一种语言命名",
+    ),
+    (
+        "{}: a folder has no columns; its folders' names are the labels",
+        "{0} 是文件夹，没有列；子文件夹名就是标签",
+    ),
+    (
+        "{}: name the column of labels, or that of captions; it holds {}",
+        "{0}：请用 --labels 或 --captions 指定标签列或描述列；它有：{1}",
+    ),
+    (
+        "{}: the column {} holds {}, and labels must be words; choose a column of strings",
+        "{0} 的 {1} 列是 {2}，标签必须是文字：请选择字符串列",
+    ),
+    (
+        "{}: the column {} holds no captions: strings, or lists of them",
+        "{0} 的 {1} 列不是描述（字符串或字符串列表）",
+    ),
+    ("{}: {} is not among the classes that are learnt", "{0} 中的 {1} 不在要学习的类别里"),
+    (
+        "a linear probe tells classes apart: it needs labels, not captions",
+        "probe 只能学习类别：需要标签，而不是描述",
+    ),
+    ("holds no picture", "里面没有图片"),
+    ("lies in no class's folder", "不在任何类别的文件夹里"),
+    ("the same picture has another label: {}", "同一张图片还有另一个标签：{0}"),
+    # training
+    ("a batch of {} cannot be divided among {} processes", "一批 {0} 张无法平均分给 {1} 个进程"),
+    (
+        "a recipe of kind {} is trained by one process, batch by batch: devices and accumulate must be 1",
+        "{0} 类配方只能用一个进程逐批训练：devices 和 accumulate 必须是 1",
     ),
     # files
     ("not a picture of a known format", "不是已知格式的图片"),

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, get_type_hints
 
 import typer
 
+from polysee.cli.download import bring_model
 from polysee.cli.language import t
 
 DEFAULT_MODEL = "polysee/align-nano"
@@ -65,29 +66,36 @@ def shared_parameters() -> list[inspect.Parameter]:
 def command(app: typer.Typer, name: str, *, help: str, hidden: bool = False) -> Callable[..., Any]:
     """Register a command whose first parameter is a `Common`, filled from the shared options.
 
-    The command returns its exit code, or None for 0.
+    The command returns its exit code, or None for 0. A model that its `model` parameter names is downloaded first.
     """
 
     def register(function: Callable[..., int | None]) -> Callable[..., int | None]:
-        own = list(inspect.signature(function).parameters.values())[1:]
-        hints = get_type_hints(function, include_extras=True)
-        shared = shared_parameters()
-
-        @functools.wraps(function)
-        def wrapper(**values: Any) -> int | None:
-            given = {parameter.name: values.pop(parameter.name) for parameter in shared}
-            return function(_common(given), **values)
-
-        parameters = [
-            parameter.replace(annotation=hints[parameter.name], kind=inspect.Parameter.KEYWORD_ONLY)
-            for parameter in own
-        ]
-        wrapper.__signature__ = inspect.Signature(parameters + shared)  # type: ignore[attr-defined]
-        wrapper.__annotations__ = {p.name: p.annotation for p in parameters + shared}
-        app.command(name, help=help, hidden=hidden)(wrapper)
+        app.command(name, help=help, hidden=hidden)(with_shared_options(function))
         return function
 
     return register
+
+
+def with_shared_options(function: Callable[..., int | None]) -> Callable[..., int | None]:
+    """Turn a function whose first parameter is a `Common` into one that Typer can call."""
+    own = list(inspect.signature(function).parameters.values())[1:]
+    hints = get_type_hints(function, include_extras=True)
+    shared = shared_parameters()
+
+    @functools.wraps(function)
+    def wrapper(**values: Any) -> int | None:
+        given = {parameter.name: values.pop(parameter.name) for parameter in shared}
+        common = _common(given)
+        bring_model(values.get("model"))
+        return function(common, **values)
+
+    parameters = [
+        parameter.replace(annotation=hints[parameter.name], kind=inspect.Parameter.KEYWORD_ONLY)
+        for parameter in own
+    ]
+    wrapper.__signature__ = inspect.Signature(parameters + shared)  # type: ignore[attr-defined]
+    wrapper.__annotations__ = {p.name: p.annotation for p in parameters + shared}
+    return wrapper
 
 
 def _common(given: dict[str, Any]) -> Common:
@@ -122,6 +130,9 @@ def model_option(default: str) -> Any:
     return typer.Option(
         "--model",
         metavar="ID|FOLDER",
-        help=t("A bundled model, or a folder.", "内置模型，或模型文件夹。"),
+        help=t(
+            "A bundled model, a folder, or owner/name[@revision] on Hugging Face.",
+            "内置模型、模型文件夹，或 Hugging Face 上的 所有者/名称[@版本]。",
+        ),
         show_default=default,
     )

@@ -71,7 +71,7 @@ def name_failures(failed: Sequence[Any], heading: str, *, most: int = 20) -> Non
 
 
 @contextmanager
-def progress_bar(what: str) -> Iterator[Advance]:
+def progress_bar(what: str, *, of_bytes: bool = False) -> Iterator[Advance]:
     """A bar with rate and time left on standard error, if a person is looking."""
     if not sys.stderr.isatty():
         yield lambda done, total: None
@@ -79,6 +79,7 @@ def progress_bar(what: str) -> Iterator[Advance]:
     from rich.console import Console
     from rich.progress import (
         BarColumn,
+        DownloadColumn,
         MofNCompleteColumn,
         Progress,
         TextColumn,
@@ -88,7 +89,7 @@ def progress_bar(what: str) -> Iterator[Advance]:
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
-        MofNCompleteColumn(),
+        DownloadColumn() if of_bytes else MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
         console=Console(stderr=True),
@@ -99,7 +100,8 @@ def progress_bar(what: str) -> Iterator[Advance]:
 
         def advance(done: int, total: int) -> None:
             speed = bar.tasks[0].speed
-            rate = f"{speed:.0f}/s" if speed else ""
+            unit = f"{(speed or 0) / 1e6:.1f} MB/s" if of_bytes else f"{speed or 0:.0f}/s"
+            rate = unit if speed else ""
             bar.update(task, completed=done, total=total, rate=rate)
 
         yield advance

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import torch
 
 from polysee.checkpoints.folder import folder_hash, load_folder, load_folder_tokenizer
+from polysee.checkpoints.hub import Progress, fetch, is_hub_name
 from polysee.errors import CheckpointError, ConfigError, NotSupportedError
 from polysee.inference.embedder import Embedder
 from polysee.inference.language import wrapper_of
@@ -23,15 +24,25 @@ def bundled_models() -> list[str]:
     return sorted(f"polysee/{folder.parent.name}" for folder in BUNDLED.glob("*/config.json"))
 
 
-def load(model: str | os.PathLike[str], dtype: Dtype = "auto", device: Device = "auto") -> Any:
-    """Load a model by the name of a bundled one, or from a folder.
+def load(
+    model: str | os.PathLike[str],
+    dtype: Dtype = "auto",
+    device: Device = "auto",
+    *,
+    progress: Progress | None = None,
+) -> Any:
+    """Load a model by the name of a bundled one, from a folder, or from Hugging Face's hub.
 
     Args:
-        model: `polysee/align-nano`, or a folder with `config.json` and `model.safetensors`.
+        model: `polysee/align-nano`; a folder with `config.json` and `model.safetensors`; or `owner/name`, with
+            `@revision` (a branch, a tag, a commit) where it matters. What is downloaded is kept, and used from then
+            on without asking; `HF_ENDPOINT` names a mirror, `HF_TOKEN` a token.
         dtype: "float32" is exact; "auto" is the fastest path at cosine >= 0.999 to it.
         device: "auto" takes a GPU where there is one.
+        progress: called with the bytes downloaded and their total.
     Raises:
-        CheckpointError: no such model, or its folder is incomplete or damaged.
+        CheckpointError: no such model, it cannot be downloaded, or its folder is incomplete or damaged.
+        OfflineError: a download is needed, and offline mode forbids it.
         ConfigError: an unknown `dtype` or `device`.
         NotSupportedError: the folder holds a part of a model, of pictures alone.
     Returns:
@@ -44,7 +55,7 @@ def load(model: str | os.PathLike[str], dtype: Dtype = "auto", device: Device = 
     """
     if dtype not in ("auto", "float32"):
         raise ConfigError(f"unknown dtype {dtype!r}; auto or float32")
-    folder = model_folder(model)
+    folder = model_folder(model, progress=progress)
     module, card = load_folder(folder)
     wrapper = wrapper_of(module)
     if wrapper is None and not hasattr(module, "encode_image"):
@@ -54,7 +65,7 @@ def load(model: str | os.PathLike[str], dtype: Dtype = "auto", device: Device = 
     tokenizer = load_folder_tokenizer(folder, length)
     about: dict[str, Any] = {
         # A library remembers this; a folder has to be found again from anywhere.
-        "id": os.fspath(model) if os.fspath(model) in bundled_models() else str(folder.absolute()),
+        "id": str(folder.absolute()) if _is_folder(model) else os.fspath(model),
         "hash": folder_hash(folder),
         "folder": folder,
         "device": _device(device),
@@ -64,19 +75,35 @@ def load(model: str | os.PathLike[str], dtype: Dtype = "auto", device: Device = 
     return Embedder(module, card, tokenizer, **about)
 
 
-def model_folder(model: str | os.PathLike[str]) -> Path:
-    """Where a model lies.
+def model_folder(
+    model: str | os.PathLike[str], *, refresh: bool = False, progress: Progress | None = None
+) -> Path:
+    """Where a model lies; one of the hub is downloaded if it is not here.
 
+    Args:
+        refresh: ask the hub for what is newest, and check what is here.
+        progress: called with the bytes downloaded and their total.
     Raises:
-        CheckpointError: it is neither bundled nor a folder.
+        CheckpointError: it is neither bundled, nor a folder, nor a hub's; or it cannot be downloaded.
+        OfflineError: a download is needed, and offline mode forbids it.
     """
     name = os.fspath(model)
     if name in bundled_models():
         return BUNDLED / name.removeprefix("polysee/")
-    if Path(name).expanduser().is_dir():
+    if _is_folder(name):
         return Path(name).expanduser()
+    # A stranger may own the name on a hub.
+    if is_hub_name(name) and not name.startswith("polysee/"):
+        return fetch(name, refresh=refresh, progress=progress)
     known = ", ".join(bundled_models())
-    raise CheckpointError(f"{name}: no such model; give a folder, or one of the bundled: {known}")
+    raise CheckpointError(
+        f"{name}: no such model; give a folder, a name such as openai/clip-vit-base-patch32, "
+        f"or one of the bundled: {known}"
+    )
+
+
+def _is_folder(model: str | os.PathLike[str]) -> bool:
+    return os.fspath(model) not in bundled_models() and Path(model).expanduser().is_dir()
 
 
 def _device(name: str) -> torch.device:
