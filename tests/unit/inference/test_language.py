@@ -167,7 +167,10 @@ def test_auto_takes_eight_bits_and_choose_stays_exact(tokenizer, monkeypatch):
     auto, exact = (LanguageModel(model, tokenizer, **about, dtype=d) for d in ("auto", "float32"))
     assert exact._fast is None
     assert auto._fast is not None
-    texts = ["the cat", "一只猫坐"]
-    # Random weights are sure of little: after a few tokens rounding decides.
-    assert auto.write(texts, max_tokens=2) == exact.write(texts, max_tokens=2)
+    with torch.inference_mode():
+        guesses = [
+            m._writer(["the cat", "一只猫坐"], None, fast=True).begin() for m in (auto, exact)
+        ]
+    assert torch.nn.functional.cosine_similarity(*guesses).min() > 0.999
+    assert len(auto.write(["the cat"], max_tokens=4)) == 1
     np.testing.assert_array_equal(auto.choose("the", ["a", "b"]), exact.choose("the", ["a", "b"]))
