@@ -32,7 +32,7 @@ PICTURES = {
 CATS = ("tabby-cat.jpg", "ginger-kitten.jpg", "猫.jpg")  # the last is a copy of the first
 COMMANDS = [
     "index", "search", "classify", "eval zero-shot", "eval retrieval", "models",
-    "models download", "models export", "train",
+    "models download", "models export", "train", "finetune clip",
 ]  # fmt: skip
 INDEX_KEYS = {
     "added", "unchanged", "moved", "removed", "failed", "warned", "seconds", "model_seconds",
@@ -397,3 +397,61 @@ def test_a_reader_that_goes_away_is_no_error():
         said = process.stderr.read()
     assert process.returncode == 0
     assert said == b""
+
+
+# finetune
+
+
+@pytest.mark.filterwarnings("ignore:::lightning")
+def test_finetune_names_what_it_leaves_out_and_gives_a_model(polysee, tmp_path, draw):
+    data, out = tmp_path / "data", tmp_path / "我的模型"
+    for name, colour in {"红色": (220, 0, 0), "蓝色": (0, 0, 220)}.items():
+        for seed in range(5):
+            draw(data / name / f"{seed}.jpg", colour, seed)
+    (data / "红色" / "坏.jpg").write_bytes(b"no picture")
+    arguments = ["--data", data, "--out", out, "--method", "probe", "--epochs", 2, "--json"]
+    done = polysee("finetune", "clip", *arguments)
+    assert done.code == 1
+    document = done.document
+    assert {
+        "model", "report", "method", "classes", "learnt", "count", "before", "after", "intervals", "gain",
+        "failed", "steps", "seconds",
+    } <= set(document)  # fmt: skip
+    assert document["model"] == str(out)
+    assert [Path(item["path"]).name for item in document["failed"]] == ["坏.jpg"]
+    assert "坏.jpg" in done.err
+    assert sorted(document["classes"]) == ["红色", "蓝色"]
+    assert (document["learnt"], document["count"]) == (8, 2)
+    assert 0 <= document["before"]["top1"] <= document["after"]["top1"] <= 1
+    assert Path(document["report"]).read_text(encoding="utf-8").startswith("<!doctype html>")
+
+    picture = data / "蓝色" / "0.jpg"
+    told = polysee("classify", picture, "--model", out, "--json").document["results"][0]
+    assert {guess["label"] for guess in told["labels"]} == {"红色", "蓝色"}
+    assert polysee("index", data, "--model", out, "--library", tmp_path / "library").code == 1
+    assert polysee("search", "--image", picture, "--library", tmp_path / "library").code in (0, 3)
+    again = polysee("finetune", "clip", *arguments)
+    assert again.code == 2
+    assert "there is a model already" in again.document["error"]
+
+
+def test_classify_without_labels_needs_a_model_of_ones_own(polysee, pictures):
+    done = polysee("classify", pictures / "tabby-cat.jpg", "--json")
+    assert done.code == 2
+    assert "give --labels" in done.document["error"]
+    chinese = polysee("classify", pictures / "tabby-cat.jpg", "--lang", "zh")
+    assert "请给出 --labels" in chinese.err
+
+
+@pytest.mark.parametrize(
+    ("folders", "said"),
+    [([], "没有图片"), (["猫"], "只有一个类别"), (["猫", "dog"], "用了两种语言")],
+)
+def test_finetune_says_in_the_users_language_what_is_wrong(polysee, tmp_path, draw, folders, said):
+    (tmp_path / "data").mkdir()
+    for name in folders:
+        draw(tmp_path / "data" / name / "a.jpg", (len(name) * 50, 0, 0))
+    options = ["--data", tmp_path / "data", "--out", tmp_path / "out", "--lang", "zh"]
+    done = polysee("finetune", "clip", *options)
+    assert done.code == 2
+    assert said in done.err

@@ -12,6 +12,7 @@ import numpy as np
 
 from polysee.errors import ConfigError, MediaError
 from polysee.inference import load
+from polysee.inference.classifier import Classifier
 from polysee.media.files import Remark, absolute
 from polysee.media.image import read_image
 
@@ -52,7 +53,7 @@ class ClassifyReport:
 
 def classify_files(
     files: Sequence[Path],
-    labels: Sequence[str],
+    labels: Sequence[str] | None,
     *,
     model: str | Path = "polysee/align-nano",
     device: Device = "auto",
@@ -64,25 +65,28 @@ def classify_files(
 
     Args:
         files: pictures; one that cannot be read is named in `failed`.
-        labels: at least two names, in Chinese or English.
+        labels: at least two names, in Chinese or English; None: those that the model was fine-tuned on.
         templates: sentences with `{}` where the name goes; the model's own if None.
     Raises:
-        ConfigError: fewer than two labels.
+        ConfigError: fewer than two labels, or none where the model has none of its own.
     """
     started = time.perf_counter()
-    if len(set(labels)) < 2:
+    if labels is not None and len(set(labels)) < 2:
         raise ConfigError("at least two different labels are needed to choose among")
     embedder = load(model, dtype=dtype, device=device)
-    words = embedder.embed_labels(labels, templates)  # (N, E)
+    own = Classifier.of(embedder) if labels is None else None
+    classifier = own if labels is None else Classifier.by_names(embedder, labels, templates)
+    if classifier is None:
+        raise ConfigError(f"{model} was not fine-tuned on labels of its own: give --labels")
     results: list[Classified] = []
     failed: list[Remark] = []
     for start in range(0, len(files), BATCH_SIZE):
         paths = [Path(absolute(path)) for path in files[start : start + BATCH_SIZE]]
         good, pictures = _read(embedder, paths, failed)
         if good:
-            chances = embedder.choose(embedder.embed_pictures(np.stack(pictures)), words)
+            chances = classifier.choose(embedder.embed_pictures(np.stack(pictures)))
             results += [
-                Classified(str(path), _best_first(labels, row))
+                Classified(str(path), _best_first(classifier.names, row))
                 for path, row in zip(good, chances, strict=True)
             ]
         if progress is not None:

@@ -36,6 +36,7 @@ Progress = Callable[[int, int], None]
 """Called with what is done and the total."""
 
 RATES: dict[Method, float] = {"full": 3e-5, "lora": 1e-3, "probe": 3e-2}
+EPOCHS: dict[Method, int] = {"full": 10, "lora": 10, "probe": 50}
 MOST_MISTAKES = 24
 MOST_LIKE = 50
 """Of each class, so many pictures are looked through for the one most like a mistake."""
@@ -48,7 +49,7 @@ class Asked:
     Args:
         test: pictures that have no part in training, not even in when it stops; of the same form as `data`.
         out: where the model is written.
-        rate: of learning; the method's own when None.
+        epochs: at most so many; `rate`: of learning; the method's own when None.
     """
 
     model: str
@@ -59,13 +60,13 @@ class Asked:
     test: Path | None = None
     method: Method = "lora"
     locked_image: bool = False
-    epochs: int = 20
+    epochs: int | None = None
     rate: float | None = None
     batch_size: int = 32
     rank: int = 8
     chunk_size: int = 0
     held_out: float = 0.2
-    patience: int = 5
+    patience: int = 3
     seed: int = 0
 
 
@@ -214,7 +215,7 @@ def make_recipe(asked: Asked, start: Path, count: int) -> Recipe:
     learnt = max(2, round(count * (1 - asked.held_out)))
     size = min(asked.batch_size, learnt)
     steps_per_epoch = math.ceil(learnt / size)
-    steps = asked.epochs * steps_per_epoch
+    steps = (asked.epochs or EPOCHS[asked.method]) * steps_per_epoch
     task = Finetune(
         kind="finetune", start=str(start.absolute()), data=str(asked.data), labels=tuple(asked.labels),
         captions=asked.captions, method=asked.method, locked_image=asked.locked_image,
@@ -251,7 +252,7 @@ def _judge_classes(
     new = after.embed_image([example.source for example in examples])  # (P, E)
     classifier = Classifier.of(after)
     assert classifier is not None
-    chances = (before.choose(old, before.embed_labels(names)), classifier.choose(new))  # (P, N)
+    chances = (Classifier.by_names(before, names).choose(old), classifier.choose(new))  # (P, N)
     said = [table.argmax(1) for table in chances]
     wrong = np.flatnonzero(said[1] != truth)
     short_of = chances[1][wrong, said[1][wrong]] - chances[1][wrong, truth[wrong]]

@@ -34,13 +34,14 @@ def classify(
     common: Common,
     files: Annotated[list[Path], typer.Argument(metavar="FILES…", help=t("Pictures.", "图片。"))],
     labels: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--labels",
             metavar="A,B,C",
             help=t("Names, with commas between them.", "名称，用逗号隔开。"),
+            show_default=t("what the model was fine-tuned on", "模型微调时的类别"),
         ),
-    ],
+    ] = None,
     template: Annotated[list[str] | None, template_option()] = None,
     model: Annotated[str, model_option(DEFAULT_MODEL)] = DEFAULT_MODEL,
 ) -> int:
@@ -49,7 +50,7 @@ def classify(
     with output.progress_bar(t("Looking at pictures", "正在看图片")) as advance:
         report = classify_files(
             files,
-            split_labels(labels),
+            None if labels is None else split_labels(labels),
             model=model,
             device=common.device,
             dtype=common.dtype,

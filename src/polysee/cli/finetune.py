@@ -122,8 +122,14 @@ def clip(
         ),
     ] = False,
     epochs: Annotated[
-        int, typer.Option("--epochs", min=1, help=t("At most so many.", "最多训练的轮数。"))
-    ] = 20,
+        int | None,
+        typer.Option(
+            "--epochs",
+            min=1,
+            help=t("At most so many.", "最多训练的轮数。"),
+            show_default=t("the method's own", "随方式而定"),
+        ),
+    ] = None,
     rate: Annotated[
         float | None,
         typer.Option(
@@ -165,7 +171,7 @@ def clip(
             min=1,
             help=t("Stop after so many epochs without a gain.", "连续多少轮没有进步就停止。"),
         ),
-    ] = 5,
+    ] = 3,
     seed: Annotated[int, typer.Option("--seed", min=0, help=t("Of all chance.", "随机种子。"))] = 0,
     strategy: Annotated[Strategy, strategy_option()] = "auto",
     devices: Annotated[int, devices_option()] = 1,

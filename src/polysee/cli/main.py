@@ -54,7 +54,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def build_app() -> typer.Typer:
     """The commands, with help in the language that was chosen."""
-    from polysee.cli import classify, demo, evaluate, index, models, search, train
+    from polysee.cli import classify, demo, evaluate, finetune, index, models, search, train
 
     app = typer.Typer(
         name="polysee",
@@ -69,7 +69,7 @@ def build_app() -> typer.Typer:
         pretty_exceptions_enable=False,
     )
     app.callback()(_root)
-    for group in (index, search, classify, evaluate, models, train, demo):
+    for group in (index, search, classify, evaluate, models, train, finetune, demo):
         group.register(app)
     return app
 

@@ -1,10 +1,11 @@
-"""The classes that a fine-tuned model tells apart without being given names.
+"""Which of some classes a picture shows: of names that are given, or that a model was fine-tuned on.
 
 Shapes: B pictures, N classes, E projection size.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,20 +17,27 @@ if TYPE_CHECKING:
 
 
 class Classifier:
-    """A fine-tuned model's own classes.
+    """Chooses among classes, by the vectors of their names or by a linear map that was trained to.
 
     Attributes:
-        names: of the classes, in the first language that they were taught in.
+        names: of the classes.
     """
 
     def __init__(
-        self, embedder: Embedder, names: list[str], weight: np.ndarray, bias: np.ndarray | None
+        self, embedder: Embedder, names: Sequence[str], weight: np.ndarray, bias: np.ndarray | None
     ) -> None:
-        self.embedder, self.names, self.weight, self.bias = embedder, names, weight, bias
+        self.embedder, self.names, self.weight, self.bias = embedder, list(names), weight, bias
+
+    @classmethod
+    def by_names(
+        cls, embedder: Embedder, names: Sequence[str], templates: Sequence[str] | None = None
+    ) -> Classifier:
+        """One of any names; see `Embedder.embed_labels`."""
+        return cls(embedder, names, embedder.embed_labels(names, templates), None)
 
     @classmethod
     def of(cls, embedder: Embedder) -> Classifier | None:
-        """That of a loaded model; None where it was not fine-tuned on classes.
+        """What a model was fine-tuned to tell apart; None where it was not fine-tuned on classes.
 
         Raises:
             CheckpointError: its files are damaged.
@@ -39,11 +47,11 @@ class Classifier:
             return None
         names = [names[0] for names in labels.names]
         if labels.weight is None or labels.bias is None:
-            return cls(embedder, names, embedder.embed_labels(names), None)
+            return cls.by_names(embedder, names)
         return cls(embedder, names, labels.weight.numpy(), labels.bias.numpy())
 
     def choose(self, pictures: np.ndarray) -> np.ndarray:
-        """How likely each class is for each picture, exactly one being right.
+        """How likely each class is for each picture; of a linear map, exactly one being right.
 
         Shapes:
             pictures: (B, E), unit length
