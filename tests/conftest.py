@@ -10,14 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-
-class ColourRecipe:
-    """As `PixelRecipe`, as far as a library needs it."""
-
-    draft_size = 64
-
-    def resize(self, image: Image.Image) -> np.ndarray:
-        return np.asarray(image.resize((32, 32), Image.Resampling.BOX))
+from polysee.inputs.pixels import PixelRecipe
 
 
 class ColourEmbedder:
@@ -29,7 +22,7 @@ class ColourEmbedder:
     id = "test/colour"
     hash = "00000000c0104700"
     embedding_size = 64
-    recipe = ColourRecipe()
+    recipe = PixelRecipe(image_size=32, resample="bilinear")
     folder = Path(__file__).parent
     words: ClassVar = {
         "red": (255, 0, 0),

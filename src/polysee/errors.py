@@ -43,6 +43,10 @@ class MediaError(PolyseeError):
         self.path = str(path)
         self.reason = reason
 
+    def __reduce__(self) -> tuple[type[MediaError], tuple[str, str]]:
+        """How it is handed from one process to another."""
+        return type(self), (self.path, self.reason)
+
 
 class DataError(PolyseeError):
     """A data set is absent or not of the expected form."""

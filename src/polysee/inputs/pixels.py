@@ -6,13 +6,15 @@ Shapes: B pictures, Y rows, X columns, C = 3 channels.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import torch
 from PIL import Image
 
 from polysee.errors import ConfigError
+
+if TYPE_CHECKING:  # decoding processes need pictures, and not the second that torch takes to load
+    import torch
 
 RESAMPLING = {
     "bilinear": Image.Resampling.BILINEAR,
@@ -112,6 +114,8 @@ class PixelRecipe:
             pictures: (B, Y, X, C) uint8
             returns: (B, C, Y, X) float32, channels last in memory
         """
+        import torch
+
         pixels = (
             torch.from_numpy(np.require(pictures, requirements=["C", "W"]))
             .permute(0, 3, 1, 2)

@@ -152,8 +152,7 @@ class IndexRun:
 
     def _read(self, todo: Sequence[Found]) -> Iterator[Read | Unread]:
         """Read in threads, in order, a little ahead of the encoder."""
-        recipe = self.embedder.recipe
-        work = partial(read, resize=recipe.resize, draft_size=recipe.draft_size, known=self.known)
+        work = partial(read, recipe=self.embedder.recipe, known=self.known)
         workers = max(2, min(8, os.cpu_count() or 2))
         window: deque[Future[Read | Unread]] = deque()
         pool = ThreadPoolExecutor(workers, thread_name_prefix="polysee-read")

@@ -1,10 +1,10 @@
-"""One file to what the library keeps of it. Runs in worker threads, so nothing here is shared."""
+"""One file to what the library keeps of it: read in a thread, decoded in a worker process."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+import threading
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
@@ -13,12 +13,18 @@ import numpy as np
 from PIL import Image
 
 from polysee.errors import MediaError
+from polysee.inputs.pixels import PixelRecipe
 from polysee.media.files import read_file
 from polysee.media.formats import mislabelled
-from polysee.media.image import read_picture
+from polysee.media.image import MAX_PIXELS, TooLargeError, read_picture
 from polysee.media.scan import Found
+from polysee.media.workers import WorkerDied, call
 
 THUMBNAIL_SIDE = 256
+LARGE = 40_000_000
+"""Pictures with more pixels are decoded one at a time."""
+
+_one_large = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,17 +73,11 @@ def key_of(path: str) -> bytes:
     return os.fsencode(path)
 
 
-def read(
-    found: Found,
-    resize: Callable[[Image.Image], np.ndarray],
-    draft_size: int | None,
-    known: set[str],
-) -> Read | Unread:
+def read(found: Found, recipe: PixelRecipe, known: set[str]) -> Read | Unread:
     """Read a file once: hash it and, if its content is new, decode, resize and thumbnail it.
 
     Args:
-        resize: the model's picture recipe.
-        draft_size: a side in pixels that is enough for `resize`; None if it needs every pixel.
+        recipe: how the model wants its pictures.
         known: hashes whose content and vector the library has.
     """
     key = key_of(found.path)
@@ -89,16 +89,38 @@ def read(
     if digest in known:
         return Read(found.path, key, digest, file.size, file.mtime_ns)
     try:
-        decoded = read_picture(file.data, draft_size=draft_size, name=found.path)
-        picture = resize(decoded.image)
-        thumbnail = make_thumbnail(decoded.image)
-    except MediaError as error:
+        content = _decode_apart(file.data, recipe)
+    except (MediaError, WorkerDied) as error:
         return Unread(found.path, key, error.reason, outdated=True)
+    content.media["hash"] = digest
+    warning = mislabelled(found.path, content.media["format"])
+    return Read(found.path, key, digest, file.size, file.mtime_ns, content, warning)
+
+
+def _decode_apart(data: bytes, recipe: PixelRecipe) -> Content:
+    """Decode in a worker process; of very large pictures one at a time, so that memory stays bounded."""
+    try:
+        content: Content = call(decode, data, recipe, LARGE)
+    except TooLargeError:
+        with _one_large:
+            content = call(decode, data, recipe, MAX_PIXELS)
+    return content
+
+
+def decode(data: bytes, recipe: PixelRecipe, max_pixels: int) -> Content:
+    """A file's bytes to what the library keeps of them, but for their hash.
+
+    Raises:
+        MediaError: it is no picture that can be read.
+    """
+    decoded = read_picture(data, draft_size=recipe.draft_size, max_pixels=max_pixels)
+    try:
+        picture = recipe.resize(decoded.image)
+        thumbnail = make_thumbnail(decoded.image)
     except (MemoryError, ValueError, OSError) as error:  # such as a picture one pixel wide
-        return Unread(found.path, key, f"cannot be resized ({error})", outdated=True)
+        raise MediaError("picture", f"cannot be resized ({error})") from error
     latitude, longitude = decoded.place or (None, None)
     media = {
-        "hash": digest,
         "kind": "image",
         "format": decoded.format,
         "width": decoded.width,
@@ -108,15 +130,12 @@ def read(
         "longitude": longitude,
         "thumbnail": thumbnail,
     }
-    warning = mislabelled(found.path, decoded.format)
-    content = Content(picture, media)
-    return Read(found.path, key, digest, file.size, file.mtime_ns, content, warning)
+    return Content(picture, media)
 
 
 def make_thumbnail(image: Image.Image) -> bytes:
-    """A small JPEG file."""
-    small = image.copy()
-    small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BILINEAR)
+    """A small JPEG file; the picture itself becomes small."""
+    image.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BILINEAR)
     file = BytesIO()
-    small.save(file, "JPEG", quality=75)
+    image.save(file, "JPEG", quality=75)
     return file.getvalue()

@@ -8,7 +8,7 @@ decoder can fail becomes a `MediaError` with a reason.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from io import BytesIO
@@ -33,6 +33,8 @@ from polysee.media.formats import HEAD_SIZE, cut_short, sniff
 ImageSource = str | os.PathLike[str] | bytes
 
 MAX_PIXELS = 256_000_000
+BAND_PIXELS = 4_000_000
+"""So many pixels are converted at a time: a large picture then takes little more than its own bytes."""
 
 # Pillow's own classes rather than Image.open: open has a process-wide pixel limit of its own
 # (too low for panoramas, and not ours to change for the rest of a person's program).
@@ -45,6 +47,10 @@ _OPENERS: dict[str, Callable[[BytesIO], Image.Image]] = {
     "TIFF": TiffImagePlugin.TiffImageFile,
     "AVIF": AvifImagePlugin.AvifImageFile,
 }
+
+
+class TooLargeError(MediaError):
+    """A picture has more pixels than are allowed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +79,8 @@ def read_image(
     Args:
         source: a path, or a file's bytes.
         max_pixels: a picture with more is refused before memory is taken for it.
-        draft_size: a side in pixels that is enough; a JPEG may then be read at 1/2, 1/4 or 1/8
-            of its size (both sides stay at least this long), which is several times as fast.
+        draft_size: a side in pixels that is enough; the picture may then be read at 1/2, 1/3, ... of its
+            size (both sides stay at least this long), a JPEG several times as fast.
     Raises:
         MediaError: the file cannot be read, is no picture of a known format, is cut short,
             damaged, or too large.
@@ -111,15 +117,16 @@ def read_picture(
     with _open(data, form, name) as opened:
         width, height = opened.size
         if width * height > max_pixels:
-            raise MediaError(name, f"too large: {width} x {height} pixels")
+            raise TooLargeError(name, f"too large: {width} x {height} pixels")
         if draft_size is not None and form == "JPEG":
             opened.draft("RGB", (draft_size, draft_size))
         _load(opened, form, name)
         tags = exif.read_exif(opened)
         # Pillow's TIFF reader and libheif turn the picture themselves
         turn = exif.transpose_for(tags) if form not in ("TIFF", "HEIC") else None
+        shrink = max(1, min(opened.size) // draft_size) if draft_size is not None else 1
         try:
-            image = to_rgb(opened)
+            image = to_rgb(opened, shrink)
             image = image.transpose(turn) if turn is not None else image
         except (MemoryError, ValueError, OSError) as error:
             raise MediaError(name, f"cannot be converted ({error})") from error
@@ -152,26 +159,58 @@ def _load(opened: Image.Image, form: str, name: object) -> None:
         raise MediaError(name, reason) from error
 
 
-def to_rgb(image: Image.Image) -> Image.Image:
-    """A new picture in plain RGB: transparency over white, deep grey scaled down."""
-    if image.mode.startswith("I") or image.mode == "F":
-        return _scale_depth(image).convert("RGB")
+def to_rgb(image: Image.Image, shrink: int = 1) -> Image.Image:
+    """A new picture in plain RGB: transparency over white, deep grey scaled down.
+
+    Args:
+        shrink: both sides become so many times shorter, each pixel the mean of a square.
+    """
+    if image.mode == "RGB" and shrink == 1:
+        return image.copy()  # so that closing the file does not take it along
+    levels = _levels(image) if image.mode == "F" or image.mode.startswith("I") else None
+    width, height = image.size
+    whole = Image.new("RGB", (-(-width // shrink), -(-height // shrink)))
+    for top, band in _bands(image, shrink):
+        plain = _plain(band) if levels is None else _scale_depth(band, *levels)
+        whole.paste(plain.reduce(shrink) if shrink > 1 else plain, (0, top // shrink))
+    return whole
+
+
+def _bands(image: Image.Image, shrink: int = 1) -> Iterator[tuple[int, Image.Image]]:
+    """The picture from top to bottom in parts, each with its first row, a multiple of `shrink`."""
+    width, height = image.size
+    rows = shrink * max(1, BAND_PIXELS // (width * shrink))
+    for top in range(0, height, rows):
+        yield top, image.crop((0, top, width, min(top + rows, height)))
+
+
+def _plain(image: Image.Image) -> Image.Image:
     if image.has_transparency_data:
         layer = image.convert("RGBA")
         white = Image.new("RGB", layer.size, "white")
         white.paste(layer, mask=layer.getchannel("A"))
         return white
-    # a new picture in any case, so that closing the file does not take it along
-    return image.convert("RGB") if image.mode != "RGB" else image.copy()
+    return image.convert("RGB")
 
 
-def _scale_depth(image: Image.Image) -> Image.Image:
-    """16-bit, 32-bit and float grey to 8 bits: scaled, where Pillow's own convert clips."""
-    values = np.nan_to_num(np.asarray(image).astype(np.float32))
-    low, high = float(values.min()), float(values.max())
-    if image.mode != "F" and low >= 0 and high < 65536:
-        low, high = 0.0, 65535.0
-    elif image.mode == "F" and low >= 0 and high <= 1:
-        low, high = 0.0, 1.0
-    scaled = (values - low) * (255.0 / max(high - low, 1e-12))
-    return Image.fromarray(np.rint(scaled).clip(0, 255).astype(np.uint8))
+def _levels(image: Image.Image) -> tuple[float, float]:
+    """Which values of 16-bit, 32-bit or float grey are black and white."""
+    if image.mode.startswith("I;16"):
+        return 0.0, 65535.0
+    extremes = [
+        (values.min(), values.max()) for values in (_values(band) for _, band in _bands(image))
+    ]
+    low, high = float(min(low for low, _ in extremes)), float(max(high for _, high in extremes))
+    if image.mode == "I" and low >= 0 and high < 65536:
+        return 0.0, 65535.0
+    return (0.0, 1.0) if image.mode == "F" and low >= 0 and high <= 1 else (low, high)
+
+
+def _scale_depth(image: Image.Image, low: float, high: float) -> Image.Image:
+    """Deep grey to 8 bits: scaled, where Pillow's own convert clips."""
+    scaled = (_values(image) - low) * (255.0 / max(high - low, 1e-12))
+    return Image.fromarray(np.rint(scaled).clip(0, 255).astype(np.uint8)).convert("RGB")
+
+
+def _values(image: Image.Image) -> np.ndarray:
+    return np.nan_to_num(np.asarray(image).astype(np.float32))

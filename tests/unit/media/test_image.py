@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from polysee.errors import MediaError
-from polysee.media.image import Picture, read_image, read_picture
+from polysee.media.image import Picture, TooLargeError, read_image, read_picture, to_rgb
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 WRITABLE = ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF"]
@@ -153,6 +153,43 @@ def test_draft_keeps_the_side_that_is_asked_for() -> None:
     assert 200 <= min(picture.image.size) < 400
 
 
+def deep(mode: str) -> Image.Image:
+    """A picture of 61 x 47 in any mode, with values that only the whole picture's extremes scale rightly."""
+    values = np.random.default_rng(1).normal(50, 900, (47, 61))
+    if mode == "I;16":
+        return Image.fromarray(values.clip(0, 65535).astype(np.uint16))
+    if mode in ("I", "F"):
+        return Image.fromarray(values.astype(np.int32 if mode == "I" else np.float32))
+    colours = np.random.default_rng(2).integers(0, 256, (47, 61, 4), dtype=np.uint8)
+    image = Image.fromarray(colours).convert("RGB" if mode in ("P", "CMYK", "1") else mode)
+    image = image.convert(mode)
+    if mode == "P":
+        image.info["transparency"] = 7
+    return image
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I", "I;16", "F"])
+def test_large_pictures_are_converted_by_bands(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = to_rgb(deep(mode))
+    small = to_rgb(deep(mode), 3)
+    assert small.size == (21, 16)
+    np.testing.assert_array_equal(np.asarray(small), np.asarray(whole.reduce(3)))
+    monkeypatch.setattr("polysee.media.image.BAND_PIXELS", 61 * 7)
+    np.testing.assert_array_equal(np.asarray(to_rgb(deep(mode))), np.asarray(whole))
+    np.testing.assert_array_equal(np.asarray(to_rgb(deep(mode), 3)), np.asarray(small))
+
+
+@pytest.mark.parametrize("form", ["PNG", "WEBP", "TIFF"])
+def test_what_is_no_jpeg_is_shrunk_too(form: str) -> None:
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    large = corners().resize((640, 400), Image.Resampling.NEAREST)
+    picture = read_picture(encode(large, form, exif=turned), draft_size=100)
+    assert (picture.width, picture.height) == (400, 640)
+    assert picture.image.size == (100, 160)
+    assert read_image(encode(large, form), draft_size=201).size == (640, 400)
+
+
 def test_animations_give_their_first_frame() -> None:
     frames = [Image.new("RGB", (8, 8), colour) for colour in (RED, BLUE)]
     for form in ("GIF", "WEBP", "PNG", "AVIF"):
@@ -192,7 +229,7 @@ def bomb(width: int, height: int) -> bytes:
 
 
 def test_pixels_are_counted_before_they_are_allocated() -> None:
-    with pytest.raises(MediaError, match="too large: 200000 x 200000"):
+    with pytest.raises(TooLargeError, match="too large: 200000 x 200000"):
         read_image(bomb(200_000, 200_000))
     with pytest.raises(MediaError, match="too large: 64 x 40"):
         read_image(encode(corners(), "JPEG"), max_pixels=64 * 40 - 1)
