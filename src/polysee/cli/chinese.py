@@ -26,6 +26,10 @@ USAGE = (
     ("is a directory", "是文件夹，不是文件"),
     ("input/output error", "读写错误"),
     ("no space left on device", "磁盘已满"),
+    ("read-only file system", "只读的文件系统"),
+    ("not a directory", "不是文件夹"),
+    ("file exists", "同名文件已存在"),
+    ("file name too long", "名称太长"),
 )
 
 # What the layers below say.
@@ -55,8 +59,14 @@ MESSAGES = (
     ),
     ("the library {} cannot be made: {}", "无法建立图库 {0}：{1}"),
     ("the library {} cannot be written: {}", "无法写入图库 {0}：{1}"),
-    ("the library {} is damaged: {}", "图库 {0} 已损坏：{1}"),
-    ("{} is not a readable library: {}", "{0} 不是可以读取的图库：{1}"),
+    (
+        "the library {} cannot be read ({}): "
+        "if it is damaged, move that folder away and run `polysee index` again",
+        "图库 {0} 读不出来（{1}）：如果已损坏，请把这个文件夹移走，再运行 `polysee index`",
+    ),
+    ("the disk is full", "磁盘已满"),
+    ("{}: its calibration is another model's", "{0} 的校准数据属于另一个模型"),
+    ("{} is not a name that a folder can have", "{0} 不能作文件夹名"),
     (
         "the library {} was made by a newer Polysee; update",
         "图库 {0} 由较新版本的 Polysee 建立：请升级 Polysee",
@@ -244,6 +254,13 @@ MESSAGES = (
         "named {}, but its content is {}; read by its content",
         "文件名以 {0} 结尾，内容却是 {1}；已按内容读取",
     ),
+    ("its decoder crashed", "解码程序崩溃"),
+    ("decoding it takes longer than {} seconds", "解码超过了 {0} 秒"),
+    (
+        "the system stopped its decoder, perhaps for want of memory",
+        "解码程序被系统终止，可能是内存不足",
+    ),
+    ("not a name that a file can have", "不能作文件名"),
     ("it changed while it was read", "读取时文件发生了变化"),
     ("a link to something that is not there", "链接指向的文件不存在"),
     ("a link in a circle: it leads to a folder above itself", "循环链接：指向了上层文件夹"),
@@ -267,11 +284,13 @@ def in_chinese(message: str) -> str:
         'JPEG 文件不完整'
         >>> in_chinese("cat.jpg: an empty file")
         'cat.jpg: 空文件'
+        >>> in_chinese("the library /disk cannot be written: permission denied")
+        '无法写入图库 /disk：没有权限'
     """
     for pattern, chinese in _compiled():
         found = pattern.fullmatch(message)
         if found:
-            return chinese.format(*(group or "" for group in found.groups()))
+            return chinese.format(*(in_chinese(group) if group else "" for group in found.groups()))
     # A MediaError that stands alone names its file first.
     file, separator, reason = message.partition(": ")
     return f"{file}: {in_chinese(reason)}" if separator else message

@@ -20,9 +20,10 @@ pictures, V pieces of evidence.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
@@ -32,6 +33,8 @@ from polysee.errors import CheckpointError
 from polysee.inputs.prompts import is_chinese, is_name
 
 SETTINGS, BACKGROUND = "calibration.json", "calibration.safetensors"
+KINDS = ("picture", "name", "sentence")
+BANKS = ("pictures", "names_en", "names_zh", "sentences_en", "sentences_zh")
 EVIDENCE = ("above_pictures", "above_texts", "rivals", "score")
 LIKELY_TEXTS = 50
 SYNONYM = (
@@ -108,6 +111,11 @@ class Calibration:
     absent: float = 0.3
     caution: float = 0.8
     model: str = ""
+
+    @property
+    def size(self) -> int:
+        """E of the model that it was fitted to."""
+        return int(self.background["pictures"].shape[1])
 
     def relevance(
         self, vectors: np.ndarray, sought: Sought, *, among: np.ndarray | None = None
@@ -203,22 +211,17 @@ def load_calibration(folder: Path) -> Calibration:
     path = folder / SETTINGS
     if not path.exists():
         return Calibration({}, {})
-    return _load(path, path.stat().st_mtime_ns)
-
-
-@lru_cache(maxsize=4)
-def _load(path: Path, changed: int) -> Calibration:
-    """`changed` is there so that a file that was written anew is read anew."""
     try:
         settings = json.loads(path.read_text(encoding="utf-8"))
         background = load_file(path.with_name(BACKGROUND))
         if tuple(settings["evidence"]) != EVIDENCE:
             raise CheckpointError(f"{path} is of another version: run recipes/calibrate.py")
+        if missing := [name for name in BANKS if name not in background]:
+            raise KeyError(*missing)
+        if len({value.shape[1:] for value in background.values()}) != 1:
+            raise ValueError("vectors of different sizes")
         return Calibration(
-            {
-                kind: Judge(tuple(one["weights"]), one["bias"], one["cut"])
-                for kind, one in settings["judges"].items()
-            },
+            {kind: _judge(settings["judges"][kind]) for kind in KINDS},
             {key: unit(value.astype(np.float32)) for key, value in background.items()},
             absent=settings["absent"],
             caution=settings["caution"],
@@ -226,6 +229,13 @@ def _load(path: Path, changed: int) -> Calibration:
         )
     except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"{path} is damaged: {error}") from error
+
+
+def _judge(given: dict[str, Any]) -> Judge:
+    weights, bias, cut = given["weights"], given["bias"], given["cut"]
+    if len(weights) != len(EVIDENCE) or not all(map(math.isfinite, [*weights, bias, cut])):
+        raise ValueError("a judge's numbers are not what they should be")
+    return Judge(tuple(weights), bias, cut)
 
 
 def _unfitted(scores: np.ndarray, among: np.ndarray) -> np.ndarray:

@@ -19,6 +19,7 @@ dead process left without a file (at most one batch) is used or swept away by th
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import time
 import warnings
@@ -97,23 +98,42 @@ class Catalogue:
     # -- reading ------------------------------------------------------------------------------
 
     def table(self, name: str) -> Table | None:
-        """A table, or None where it was never made."""
+        """A table, or None where it was never made.
+
+        Raises:
+            LibraryError: what stands there is no table.
+        """
+        try:
+            return self._open(name)
+        except (RuntimeError, OSError, ValueError) as error:
+            raise self.damaged(error) from error
+
+    def _open(self, name: str) -> Table | None:
         try:
             return self._db.open_table(name)
-        except ValueError:
-            return None
+        except ValueError as error:
+            if "was not found" in str(error):
+                return None
+            raise
+
+    def damaged(self, error: object) -> LibraryError:
+        """What to raise where a table cannot be read."""
+        return LibraryError(
+            f"the library {self.folder} cannot be read ({_short(error)}): "
+            "if it is damaged, move that folder away and run `polysee index` again"
+        )
 
     def read(self, name: str, columns: Sequence[str]) -> pa.Table | None:
         """The named columns of all rows. An index run may tidy up meanwhile, so it tries again."""
         for attempt in range(4):
-            table = self.table(name)
-            if table is None:
-                return None
             try:
+                table = self._open(name)
+                if table is None:
+                    return None
                 return table.search().select(list(columns)).to_arrow()
             except (RuntimeError, OSError, ValueError) as error:
                 if attempt == 3:
-                    raise LibraryError(f"the library {self.folder} is damaged: {error}") from error
+                    raise self.damaged(error) from error
                 time.sleep(0.05 * 4**attempt)
         return None
 
@@ -130,7 +150,8 @@ class Catalogue:
     def models(self) -> list[str]:
         """The models whose vectors are here, by id."""
         tables = [self.table(name) for name in self.vector_tables()]
-        return sorted({t.schema.metadata[b"model"].decode() for t in tables if t is not None})
+        noted = [(t.schema.metadata or {}).get(b"model", b"?") for t in tables if t is not None]
+        return sorted({name.decode(errors="replace") for name in noted})
 
     def thumbnails(self, hashes: Sequence[str]) -> dict[str, bytes]:
         """Small JPEG files of the given contents, by hash."""
@@ -139,7 +160,10 @@ class Catalogue:
         if table is None or not wanted:
             return {}
         where = f"hash IN ({wanted})"
-        found = table.search().where(where).select(["hash", "thumbnail"]).to_arrow()
+        try:
+            found = table.search().where(where).select(["hash", "thumbnail"]).to_arrow()
+        except (RuntimeError, OSError, ValueError) as error:
+            raise self.damaged(error) from error
         return dict(zip(found["hash"].to_pylist(), found["thumbnail"].to_pylist(), strict=True))
 
     # -- writing ------------------------------------------------------------------------------
@@ -205,13 +229,17 @@ class Catalogue:
             settings: dict[str, Any] = json.loads(
                 (self.folder / "library.json").read_text(encoding="utf-8")
             )
+            newer = settings["format"] > FORMAT
+            named = isinstance(settings.get("model"), str | None)
         except FileNotFoundError:
             return {"format": FORMAT, "model": None}
-        except (OSError, ValueError) as error:
-            raise LibraryError(f"{self.folder} is not a readable library: {error}") from error
-        if settings.get("format", 0) > FORMAT:
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise self.damaged(f"library.json: {error}") from error
+        if newer:
             raise LibraryError(f"the library {self.folder} was made by a newer Polysee; update")
-        return settings
+        if not named:
+            raise self.damaged("library.json: the model is no name")
+        return {"model": None, **settings}
 
     def set_model(self, model: str) -> None:
         """Note which model searches use when none is named."""
@@ -238,6 +266,11 @@ def vector_array(vectors: np.ndarray) -> pa.Array:
     return pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1])
 
 
+def _short(error: object) -> str:
+    """An error without where in Lance's own code it arose."""
+    return re.split(r",? [^ ]*(?:/rustc/|[.]cargo[/\\])", str(error).strip(), maxsplit=1)[0]
+
+
 def _fragments(table: Table) -> int:
     stats: Any = table.stats()  # a dict, whatever its annotation says
     return int(stats["fragment_stats"]["num_small_fragments"])
@@ -249,5 +282,5 @@ def _explained(folder: Path) -> Iterator[None]:
         yield
     except (OSError, RuntimeError) as error:  # Lance reports its own as RuntimeError
         full = any(words in str(error).lower() for words in ("no space", "storage full", "quota"))
-        reason = "the disk is full" if full else str(error)
+        reason = "the disk is full" if full else _short(error)
         raise LibraryError(f"the library {folder} cannot be written: {reason}") from error

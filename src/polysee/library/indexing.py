@@ -8,6 +8,7 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -264,7 +265,10 @@ class IndexRun:
 
     def _prune(self, paths: Sequence[str | os.PathLike[str]]) -> None:
         """Drop files under `paths` that are gone; one that merely cannot be seen stays."""
-        roots = [key_of(absolute(path)) for path in paths]
+        roots = []
+        for path in paths:
+            with suppress(ValueError):  # not a name that a file can have; named by the scan
+                roots.append(key_of(absolute(path)))
         gone = [
             key
             for key in self.files
@@ -274,8 +278,8 @@ class IndexRun:
         self.report.removed = len(gone)
         # a path that was asked for, is gone, and is now dropped has not failed
         dropped = {root for root in roots if any(_under(key, root) for key in gone)}
-        dropped = {root for root in dropped if _is_gone(os.fsdecode(root))}
-        self.report.failed = [r for r in self.report.failed if key_of(r.path) not in dropped]
+        names = {name for name in map(os.fsdecode, dropped) if _is_gone(name)}
+        self.report.failed = [r for r in self.report.failed if r.path not in names]
 
 
 def _is_gone(path: str) -> bool:
@@ -283,7 +287,7 @@ def _is_gone(path: str) -> bool:
         os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
         return True
-    except OSError:
+    except (OSError, ValueError):
         return False
     return False
 

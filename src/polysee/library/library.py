@@ -6,16 +6,18 @@ import os
 import time
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from polysee.errors import ConfigError, LibraryError
+from polysee.errors import CheckpointError, ConfigError, LibraryError
+from polysee.library.calibration import Calibration, load_calibration
 from polysee.library.catalogue import Catalogue, vectors_name
 from polysee.library.hits import SearchResult
 from polysee.library.indexing import IndexReport, IndexRun, Progress
 from polysee.library.lock import write_lock
 from polysee.library.searching import Query, Search, Shelf
-from polysee.media.files import absolute
+from polysee.media.files import absolute, explain, is_folder
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -85,8 +87,9 @@ class Library:
         several = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise LibraryError(f"the library {self.path} cannot be made: {error}") from error
+        except (OSError, ValueError) as error:
+            reason = f"the library {self.path} cannot be made: {explain(error)}"
+            raise LibraryError(reason) from error
         with write_lock(self.path):
             catalogue = Catalogue(self.path)
             return IndexRun(catalogue, self.embedder(), progress).run(several, prune)
@@ -127,7 +130,8 @@ class Library:
             raise ConfigError("top must be at least 1")
         asked = Query.read(query, image, exclude, folder, after, before, text_weight, image_weight)
         shelf = self._open_shelf()
-        found, model_seconds = Search(shelf, self.embedder(), asked).run(top, everything)
+        search = Search(shelf, self.embedder(), self._calibration, asked)
+        found, model_seconds = search.run(top, everything)
         seconds = time.perf_counter() - started
         return SearchResult(found, asked.excluded, seconds, model_seconds)
 
@@ -139,7 +143,7 @@ class Library:
         """The model, loaded on first use."""
         if self._embedder is None:
             model = self._model
-            if model is None and self.path.is_dir():
+            if model is None and is_folder(self.path):
                 model = Catalogue(self.path).settings["model"]
             if model is None:
                 model = DEFAULT_MODEL
@@ -150,9 +154,18 @@ class Library:
             self._embedder = model
         return self._embedder
 
+    @cached_property
+    def _calibration(self) -> Calibration:
+        """What judges the model's scores, read once."""
+        embedder = self.embedder()
+        calibration = load_calibration(embedder.folder)
+        if calibration.judges and calibration.size != embedder.embedding_size:
+            raise CheckpointError(f"{embedder.folder}: its calibration is another model's")
+        return calibration
+
     def _open_shelf(self) -> Shelf:
         """What searches look at, kept in memory until the library changes."""
-        if not self.path.is_dir():
+        if not is_folder(self.path):
             raise LibraryError(f"there is no library at {self.path} yet: run `polysee index` first")
         catalogue = Catalogue(self.path)
         embedder = self.embedder()
@@ -161,7 +174,10 @@ class Library:
         if self._shelf is None or self._shelf.versions != versions:
             if not versions[-1]:
                 raise LibraryError(_no_vectors(catalogue, embedder))
-            self._shelf = Shelf.load(catalogue, vectors, versions)
+            shelf = Shelf.load(catalogue, vectors, versions)
+            if shelf.vectors.shape[1] != embedder.embedding_size:
+                raise catalogue.damaged(f"{vectors}: vectors of another size")
+            self._shelf = shelf
         return self._shelf
 
 
@@ -170,7 +186,7 @@ def _named(model: str | os.PathLike[str]) -> str:
     from polysee.inference import bundled_models
 
     name = os.fspath(model)
-    if name not in bundled_models() and Path(name).expanduser().is_dir():
+    if name not in bundled_models() and is_folder(absolute(name)):
         return absolute(name)
     return name
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from polysee.errors import LibraryError
+from polysee.media.files import explain
 
 
 @contextmanager
@@ -16,9 +17,12 @@ def write_lock(folder: Path) -> Iterator[None]:
     """Hold the library in `folder` for writing.
 
     Raises:
-        LibraryError: another process, or another thread of this one, holds it.
+        LibraryError: another process, or another thread of this one, holds it; or it cannot be written.
     """
-    file = os.open(folder / "lock", os.O_RDWR | os.O_CREAT)
+    try:
+        file = os.open(folder / "lock", os.O_RDWR | os.O_CREAT)
+    except OSError as error:
+        raise LibraryError(f"the library {folder} cannot be written: {explain(error)}") from error
     try:
         if not _take(file):
             raise LibraryError(

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from polysee.errors import LibraryError, QueryError
-from polysee.library.calibration import Sought, load_calibration
+from polysee.library.calibration import Calibration, Sought
 from polysee.library.catalogue import Catalogue, matrix
 from polysee.library.hits import Hit
 from polysee.library.query import parse_query
@@ -66,15 +66,19 @@ class Query:
             QueryError: nothing was asked for, or a date is not understood.
         """
         parsed = parse_query(query)
-        named = (term.strip() for term in exclude)
+        named = (term.strip() for term in ([exclude] if isinstance(exclude, str) else exclude))
         excluded = tuple(dict.fromkeys([*parsed.excluded, *filter(None, named)]))
         if not parsed.wanted and not excluded and image is None:
             raise QueryError("nothing was asked for: give words, a picture, or both")
         asked = [(text_weight, parsed.wanted), (image_weight, image is not None)]
         weights = [weight for weight, given in asked if given]
-        if not all(0 <= weight < math.inf for weight in weights) or (weights and not any(weights)):
+        if weights and not (min(weights) >= 0 and 0 < sum(weights) < math.inf):
             raise QueryError("weights must be 0 or more, and not all 0")
         where = None if folder is None else absolute(folder)
+        try:
+            key_of(where or "")
+        except ValueError as error:
+            raise QueryError(f"{folder!r} is not a name that a folder can have") from error
         return cls(
             parsed.wanted,
             excluded,
@@ -198,9 +202,12 @@ class Shelf:
 class Search:
     """One search over a shelf."""
 
-    def __init__(self, shelf: Shelf, embedder: Embedder, query: Query) -> None:
+    def __init__(
+        self, shelf: Shelf, embedder: Embedder, calibration: Calibration, query: Query
+    ) -> None:
         self.shelf = shelf
         self.embedder = embedder
+        self.calibration = calibration
         self.query = query
         self.model_seconds = 0.0
 
@@ -208,7 +215,7 @@ class Search:
         """The best hits, and the seconds that the model took."""
         wanted, excluded = self._sought()
         ranking = rank(
-            load_calibration(self.embedder.folder),
+            self.calibration,
             self.shelf.vectors,
             wanted,
             excluded,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from polysee.errors import MediaError
 
@@ -42,6 +43,11 @@ def absolute(path: str | os.PathLike[str]) -> str:
     return os.path.abspath(os.path.expanduser(os.fspath(path)))  # noqa: PTH100, PTH111
 
 
+def is_folder(path: str | os.PathLike[str]) -> bool:
+    """Whether a folder stands there; no for what cannot be a name at all, where pathlib raises."""
+    return os.path.isdir(path)  # noqa: PTH112
+
+
 def refusal(mode: int) -> str | None:
     """Why something of this `st_mode` is not opened, or None for a regular file."""
     if stat.S_ISREG(mode):
@@ -49,8 +55,10 @@ def refusal(mode: int) -> str | None:
     return next((reason for test, reason in KINDS if test(mode)), "not a regular file")
 
 
-def explain(error: OSError) -> str:
+def explain(error: OSError | ValueError) -> str:
     """A short phrase for what the system said."""
+    if isinstance(error, ValueError):  # such as a null character
+        return "not a name that a file can have"
     if isinstance(error, FileNotFoundError):
         return "no such file or folder"
     if isinstance(error, PermissionError):
@@ -73,14 +81,19 @@ def read_file(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> Fi
             read = _read_once(path, max_bytes)
             if read is not None:
                 return read
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise MediaError(path, explain(error)) from error
     raise MediaError(path, "it changed while it was read")
 
 
-def _read_once(path: str | os.PathLike[str], max_bytes: int) -> FileBytes | None:
+def open_at_once(path: str | os.PathLike[str]) -> BinaryIO:
+    """Open for reading without waiting for anyone to write, as a pipe would have one do."""
     flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
-    with os.fdopen(os.open(path, flags), "rb") as file:
+    return os.fdopen(os.open(path, flags), "rb")
+
+
+def _read_once(path: str | os.PathLike[str], max_bytes: int) -> FileBytes | None:
+    with open_at_once(path) as file:
         before = os.fstat(file.fileno())
         reason = refusal(before.st_mode)
         if reason is None and before.st_size == 0:
@@ -89,7 +102,7 @@ def _read_once(path: str | os.PathLike[str], max_bytes: int) -> FileBytes | None
             reason = f"larger than {max_bytes // 2**20} MiB"
         if reason is not None:
             raise MediaError(path, reason)
-        data = file.read(before.st_size + 1)
+        data = file.read(before.st_size + 1) or b""
         after = os.fstat(file.fileno())
     same = (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns)
     if not same or len(data) != before.st_size:

@@ -7,14 +7,14 @@ silence about the texts and programs between; but a word about each picture that
 from __future__ import annotations
 
 # A Path for each of a million files would take longer than listing them.
-# ruff: noqa: PTH114, PTH116, PTH123
+# ruff: noqa: PTH114, PTH116
 import os
 import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from polysee.errors import MediaError
-from polysee.media.files import absolute, explain, refusal
+from polysee.media.files import absolute, explain, open_at_once, refusal
 from polysee.media.formats import HEAD_SIZE, PICTURE_EXTENSIONS, extension, sniff
 
 
@@ -51,7 +51,7 @@ class _Walk:
     def root(self, path: str) -> Iterator[Found | MediaError]:
         try:
             status = os.stat(path)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             yield MediaError(path, _link_reason(path) or explain(error))
             return
         if stat.S_ISDIR(status.st_mode):
@@ -137,8 +137,8 @@ def _link_reason(path: str) -> str | None:
 def _looks_like_picture(path: str) -> bool:
     """Whether a file with a foreign ending holds a picture. Unreadable ones do not count."""
     try:
-        with open(path, "rb") as file:
-            form = sniff(file.read(HEAD_SIZE))
+        with open_at_once(path) as file:
+            form = sniff(file.read(HEAD_SIZE) or b"")
     except OSError:
         return False
     # cameras' raw files are TIFFs inside, with only a small preview that Pillow could read
