@@ -13,8 +13,8 @@ import numpy as np
 from polysee.errors import ConfigError, MediaError
 from polysee.inference import load
 from polysee.inference.classifier import Classifier
-from polysee.media.files import Remark, absolute
-from polysee.media.image import read_image
+from polysee.media.files import Remark, absolute, read_file
+from polysee.media.workers import WorkerDied, call
 
 if TYPE_CHECKING:
     from polysee.inference import Embedder
@@ -101,13 +101,12 @@ def _read(
     good: list[Path] = []
     pictures: list[np.ndarray] = []
     for path in paths:
-        try:
-            image = read_image(path, draft_size=embedder.recipe.draft_size)
-        except MediaError as error:
+        try:  # decoded in a process of its own: a crash there costs this one picture
+            pictures.append(call(embedder.recipe.read, read_file(path).data))
+        except (MediaError, WorkerDied) as error:
             failed.append(Remark(str(path), error.reason))
             continue
         good.append(path)
-        pictures.append(embedder.recipe.resize(image))
     return good, pictures
 
 

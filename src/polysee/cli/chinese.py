@@ -65,6 +65,7 @@ MESSAGES = (
         "图库 {0} 读不出来（{1}）：如果已损坏，请把这个文件夹移走，再运行 `polysee index`",
     ),
     ("the disk is full", "磁盘已满"),
+    ("the page {} cannot be written: {}", "无法写入网页 {0}：{1}"),
     ("{}: its calibration is another model's", "{0} 的校准数据属于另一个模型"),
     ("{} is not a name that a folder can have", "{0} 不能作文件夹名"),
     (
@@ -175,7 +176,12 @@ MESSAGES = (
     ("{}: cannot be stored: {}", "{0}：无法保存：{1}"),
     # data
     ("{}: there is no such file", "没有文件 {0}"),
-    ("{}: this is not a parquet file", "{0} 不是 parquet 文件"),
+    ("this is not a parquet file", "不是 parquet 文件"),
+    ("a damaged parquet file", "parquet 文件已损坏"),
+    (
+        "{}: the column 'image' holds {}, and not the bytes of files",
+        "{0} 的 image 列是 {1}，而不是图片文件的内容",
+    ),
     ("{}: there is no column {}; it holds {}", "{0} 中没有 {1} 列；它有：{2}"),
     ("{}: the file holds no rows", "{0} 中没有数据"),
     ("{}: none of its {} pictures can be read", "{0} 中的 {1} 张图片都无法读取"),

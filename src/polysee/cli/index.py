@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -55,7 +56,19 @@ def index(
         print_report(report)
     output.name_failures(report.warned, t("Read, with a remark:", "已读入，但请注意："))
     output.name_failures(report.failed, t("Could not be read:", "无法读取："))
-    return output.SOME_FAILED if report.failed else output.DONE
+    return _code(report, paths)
+
+
+def _code(report: IndexReport, paths: Sequence[Path]) -> int:
+    """Nothing could be done where each of the paths that were named is itself no good."""
+    from polysee.media.files import absolute
+
+    if not report.failed:
+        return output.DONE
+    done = report.added + report.unchanged + report.moved + report.removed
+    given = {absolute(path) for path in paths}
+    hopeless = not done and {item.path for item in report.failed} == given
+    return output.WRONG_REQUEST if hopeless else output.SOME_FAILED
 
 
 def document(report: IndexReport) -> dict[str, object]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -25,6 +26,8 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code."""
     choose_language(arguments)
     _write_utf8()
+    # Pillow's, on odd files: those are named with a reason of our own, or are harmless
+    warnings.filterwarnings("ignore", module=r"PIL\.")
     try:
         code = typer.main.get_command(build_app()).main(
             list(arguments), prog_name="polysee", standalone_mode=False

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 DONE, SOME_FAILED, WRONG_REQUEST, NOTHING_FOUND = 0, 1, 2, 3
+
+# controls, unseen marks, halves of characters (and bytes that are no text), breaks of lines and paragraphs
+_UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 Advance = Callable[[int, int], None]
 """Called with what is done and the total."""
@@ -50,7 +54,28 @@ def console() -> Console:
 
 def note(message: str) -> None:
     """A message beside the result; never on standard output."""
-    print(message, file=sys.stderr, flush=True)
+    print(visible(message, keep="\n"), file=sys.stderr, flush=True)
+
+
+def visible(text: str, keep: str = "") -> str:
+    r"""Text as a terminal may show it: what would steer the terminal or hide itself is written out.
+
+    Names of files are a stranger's words: they may hold escape sequences, line breaks, marks that turn the direction
+    of reading, or bytes that are no text at all.
+
+    Example:
+        >>> print(visible("red\x1b[31m.jpg"), visible("two\nlines.jpg"), visible("海 🐱.jpg"))
+        red\x1b[31m.jpg two\nlines.jpg 海 🐱.jpg
+    """
+    if text.isprintable():
+        return text
+    shown = keep + "\u200c\u200d"  # joiners: of emoji, and of letters in several scripts
+    return "".join(
+        repr(character)[1:-1]
+        if unicodedata.category(character) in _UNSEEN and character not in shown
+        else character
+        for character in text
+    )
 
 
 def name_failures(failed: Sequence[Any], heading: str, *, most: int = 20) -> None:
@@ -64,7 +89,7 @@ def name_failures(failed: Sequence[Any], heading: str, *, most: int = 20) -> Non
         return
     note(heading)
     for item in failed[:most]:
-        note(f"  {item.path}: {localised(item.reason)}")
+        note(f"  {visible(item.path)}: {localised(item.reason)}")
     if len(failed) > most:
         rest = len(failed) - most
         note(t(f"  … and {rest} more (see --json)", f"  ……还有 {rest} 个（见 --json）"))
@@ -120,8 +145,7 @@ def relevance_bar(relevance: float, width: int = 10) -> str:
 
 
 def shorten(path: str) -> str:
-    """Relative to the folder that the user stands in, where that is shorter."""
-    try:
-        return str(Path(path).relative_to(Path.cwd()))
-    except ValueError:
-        return path
+    """A path for people: relative to the folder that they stand in, where that is shorter."""
+    with suppress(ValueError, OSError):  # it lies elsewhere, or that folder is gone
+        path = str(Path(path).relative_to(Path.cwd()))
+    return visible(path)

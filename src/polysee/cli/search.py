@@ -112,12 +112,12 @@ def search(
         text_weight=text_weight,
         image_weight=image_weight,
     )
+    if html is not None:  # before the result, since what cannot be written is the one answer
+        _write_page(html, sentence, image, result)
     if common.json:
         output.print_json(document(result))
     else:
         print_result(result)
-    if html is not None:
-        _write_page(html, sentence, image, result)
     return output.DONE if result.hits else output.NOTHING_FOUND
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 import pyarrow as pa
@@ -18,13 +19,20 @@ import pyarrow.parquet as pq
 
 from polysee.datasets.tables import data_folder
 from polysee.errors import DataError, MediaError
-from polysee.media.files import Remark
+from polysee.media.files import Remark, explain
 from polysee.media.image import read_image
 
 Progress = Callable[[int, int], None]
 """Called with the pictures done and their total."""
 
 BATCH_SIZE = 64
+_ENCODED = (
+    pa.types.is_binary,
+    pa.types.is_large_binary,
+    pa.types.is_fixed_size_binary,
+    pa.types.is_binary_view,
+    pa.types.is_null,
+)
 
 
 class Recipe(Protocol):
@@ -62,34 +70,59 @@ def find_data(data: str | Path) -> Path:
     """A data file by its path, or by its path under `POLYSEE_DATA`."""
     given = Path(data).expanduser()
     below = data_folder() / given
-    return below if below.is_file() and not given.is_file() else given
+    return below if os.path.isfile(below) and not os.path.isfile(given) else given  # noqa: PTH113
 
 
 def open_parquet(data: Path, column: str) -> pq.ParquetFile:
     """Open a data file and check that it holds pictures and the named column.
 
     Raises:
-        DataError: there is no such file, it is no parquet, or a column is missing.
+        DataError: there is no such file, it is no parquet, or a column is missing or no pictures.
     """
-    try:
+    with _readable(data, "this is not a parquet file"):
+        if data.is_dir():
+            raise DataError(f"{data}: a folder, not a file")
         file = pq.ParquetFile(data)
-    except FileNotFoundError as error:
-        raise DataError(f"{data}: there is no such file") from error
-    except pa.ArrowInvalid as error:
-        raise DataError(f"{data}: this is not a parquet file") from error
     names = file.schema_arrow.names
     for needed in ("image", column):
         if needed not in names:
             raise DataError(f"{data}: there is no column {needed!r}; it holds {', '.join(names)}")
+    kind = file.schema_arrow.field("image").type
+    if not any(same(kind) for same in _ENCODED):
+        # a name would be opened as a file: what a data file says is not what a person asked for
+        raise DataError(f"{data}: the column 'image' holds {kind}, and not the bytes of files")
     if file.metadata.num_rows == 0:
         raise DataError(f"{data}: the file holds no rows")
     return file
 
 
 def read_column(data: Path, column: str) -> pa.ChunkedArray:
-    """One small column, whole."""
+    """One small column, whole; words in any form that Arrow keeps them in come as plain strings."""
     file = open_parquet(data, column)
-    return file.read(columns=[column]).column(column)
+    with _readable(data):
+        values = file.read(columns=[column]).column(column)
+        values.validate(full=True)
+        kind = values.type.value_type if pa.types.is_dictionary(values.type) else values.type
+        return values.cast(pa.string()) if _is_text(kind) else values
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    tests = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+    return any(same(kind) for same in tests)
+
+
+@contextmanager
+def _readable(data: Path, otherwise: str = "a damaged parquet file") -> Iterator[None]:
+    """Name the file in whatever way it cannot be read."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise DataError(f"{data}: there is no such file") from error
+    except (OSError, ValueError, pa.ArrowException) as error:
+        # pyarrow raises OSErrors and ValueErrors of its own; an OSError of the system has a number
+        own = isinstance(error, pa.ArrowException) or getattr(error, "errno", 0) is None
+        reason = otherwise if own else explain(cast(OSError, error))
+        raise DataError(f"{data}: {reason}") from error
 
 
 def embed_rows(
@@ -152,11 +185,12 @@ def _decoded_batches(
 def _encoded(data: Path, rows: np.ndarray) -> Iterator[tuple[int, bytes | None]]:
     wanted = set(rows.tolist())
     row = 0
-    for batch in pq.ParquetFile(data).iter_batches(batch_size=256, columns=["image"]):
-        for encoded in batch.column(0):
-            if row in wanted:
-                yield row, encoded.as_py()
-            row += 1
+    with _readable(data):
+        for batch in pq.ParquetFile(data).iter_batches(batch_size=256, columns=["image"]):
+            for encoded in batch.column(0):
+                if row in wanted:
+                    yield row, encoded.as_py()
+                row += 1
 
 
 def _decode(recipe: Recipe, encoded: bytes | None) -> np.ndarray | MediaError:
@@ -167,3 +201,5 @@ def _decode(recipe: Recipe, encoded: bytes | None) -> np.ndarray | MediaError:
         return recipe.resize(read_image(encoded))
     except MediaError as error:
         return error
+    except (MemoryError, ValueError, OSError) as error:  # a picture that no model's recipe fits
+        return MediaError("image", f"cannot be resized ({error})")

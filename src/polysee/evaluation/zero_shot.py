@@ -78,13 +78,15 @@ def read_labels(data: Path, column: str) -> tuple[list[str], np.ndarray, np.ndar
     Rows without a name are left out.
     """
     values = read_column(data, column)
-    if not (pa.types.is_string(values.type) or pa.types.is_large_string(values.type)):
+    if not pa.types.is_string(values.type):
         raise DataError(
             f"{data}: the column {column!r} holds {values.type}, and labels must be words; "
             "choose a column of strings"
         )
     words = values.to_pylist()
-    rows = np.array([row for row, word in enumerate(words) if word], dtype=np.int64)
+    rows = np.array(
+        [row for row, word in enumerate(words) if word and word.strip()], dtype=np.int64
+    )
     names = sorted({words[row] for row in rows})
     if len(names) < 2:
         raise DataError(f"{data}: the column {column!r} needs at least two distinct values")

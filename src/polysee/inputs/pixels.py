@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from PIL import Image
 
-from polysee.errors import ConfigError
+from polysee.errors import ConfigError, MediaError
+from polysee.media.image import ImageSource, read_image
 
 if TYPE_CHECKING:  # decoding processes need pictures, and not the second that torch takes to load
     import torch
@@ -106,6 +107,21 @@ class PixelRecipe:
             return side, side
         short = min(width, height)
         return side * width // short, side * height // short
+
+    def read(self, source: ImageSource) -> np.ndarray:
+        """Read a file, by its name or its bytes, and bring the picture to the recipe's size.
+
+        Shapes:
+            returns: (Y, X, C) uint8
+        Raises:
+            MediaError: it is no picture that can be read.
+        """
+        image = read_image(source, draft_size=self.draft_size)
+        try:
+            return self.resize(image)
+        except (MemoryError, ValueError, OSError) as error:
+            name = "picture" if isinstance(source, bytes) else source
+            raise MediaError(name, f"cannot be resized ({error})") from error
 
     def normalise(self, pictures: np.ndarray) -> torch.Tensor:
         """Turn bytes into the numbers that the model reads.

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from polysee.errors import ConfigError
+from polysee.errors import ConfigError, MediaError
 from polysee.inputs.pixels import RESAMPLING, PixelRecipe
 
 
@@ -116,3 +116,14 @@ def test_normalised_as_the_formula_says():
 def test_what_makes_no_sense_is_named(wrong, named):
     with pytest.raises(ConfigError, match=named):
         PixelRecipe(**wrong)
+
+
+def test_a_file_is_read_and_resized_in_one_go(tmp_path):
+    image = noise(300, 200)
+    image.save(tmp_path / "a.png")
+    recipe = PixelRecipe(32)
+    expected = recipe.resize(image.reduce(200 // 64))
+    np.testing.assert_array_equal(recipe.read(tmp_path / "a.png"), expected)
+    np.testing.assert_array_equal(recipe.read((tmp_path / "a.png").read_bytes()), expected)
+    with pytest.raises(MediaError, match=r"b\.png: no such file"):
+        recipe.read(tmp_path / "b.png")

@@ -10,7 +10,8 @@ from typing import Any
 
 from polysee import __version__
 from polysee.cli.language import current_language
-from polysee.errors import MediaError
+from polysee.errors import ConfigError, MediaError
+from polysee.media.files import explain
 from polysee.media.image import ImageSource, read_image
 
 
@@ -21,6 +22,8 @@ def write_page(file: Path, template: str, **values: Any) -> Path:
         file: where; its folder is made if needed.
         template: the name of a template beside this module, which extends `base.html.j2`.
         values: what it reads; `title`, `facts_en` and `facts_zh` are every page's.
+    Raises:
+        ConfigError: the file cannot be written.
     """
     from jinja2 import Environment, PackageLoader
 
@@ -37,9 +40,12 @@ def write_page(file: Path, template: str, **values: Any) -> Path:
         **values,
     )
     file = file.absolute()
-    file.parent.mkdir(parents=True, exist_ok=True)
-    # A file name that is not valid Unicode must not cost the page.
-    file.write_text(text, encoding="utf-8", errors="replace")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        # A file name that is not valid Unicode must not cost the page.
+        file.write_text(text, encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise ConfigError(f"the page {file} cannot be written: {explain(error)}") from error
     return file
 
 
