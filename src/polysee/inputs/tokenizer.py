@@ -66,7 +66,10 @@ class Tokenizer:
 
     @classmethod
     def load(cls, path: Path, context_length: int) -> Tokenizer:
-        """Read a `tokenizer.json`; how texts are filled up is as the file says.
+        """Read a `tokenizer.json` of ours; how texts are filled up is as the file says.
+
+        Special tokens that a text spells out, such as `</s>`, are words like any others: what people type or what
+        stands in a caption does not end a text. (Vocabularies of `transformers` read them as it does.)
 
         Raises:
             CheckpointError: the file is absent or damaged.
@@ -75,6 +78,7 @@ class Tokenizer:
             backend = Backend.from_file(str(path))
         except Exception as error:  # the library raises bare Exception
             raise CheckpointError(f"{path}: not a readable tokenizer: {error}") from error
+        backend.encode_special_tokens = True  # the library's name for "encode them as text"
         padding = backend.padding or {}
         return cls(
             backend,

@@ -114,6 +114,21 @@ def test_the_file_gives_the_same_tokens(tokenizer, tmp_path):
         assert torch.equal(one, other)
 
 
+@pytest.mark.parametrize("special", SPECIAL_TOKENS)
+def test_a_special_token_in_a_text_is_text(special, tmp_path):
+    BACKEND.save(str(tmp_path / "tokenizer.json"))
+    tokenizer = Tokenizer.load(tmp_path / "tokenizer.json", 40)
+    plain, *rest = tokenizer([f"a cat {special} the dog", f"{special}", f" {special}{special}a"])[0]
+    numbers = [BACKEND.token_to_id(token) for token in SPECIAL_TOKENS]
+    for row in (plain, *rest):
+        inner = [token for token in row.tolist() if token in numbers]
+        assert inner[:2] == [BEGIN, END]  # one of each, and then what fills up
+        assert set(inner[2:]) <= {PAD}
+        assert special in tokenizer.backend.decode(row.tolist())
+    end = tokenizer(["the dog"])[0][0].tolist()[1:]
+    assert [token for token in plain.tolist() if token != PAD][-len(end) :] == end  # read on
+
+
 @pytest.mark.parametrize(
     "content", [None, b"", b"{}", b"\xff\xfe garbage", b'{"model": {"type": "BPE"}}']
 )
