@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from polysee.objectives.contrastive import contrastive
+from polysee.objectives.contrastive import contrastive, contrastive_many
 from polysee.objectives.distillation import (
     cosine_distillation,
     relational_distillation,
@@ -102,3 +102,42 @@ def test_soft_label_distillation(rows):
         for j in range(4)
     )
     assert_close(soft_label_distillation(logits, probabilities).item(), wanted / 6)
+
+
+def naive_many(image, text, scale, right, kept):
+    """Every right pair against what is wrong, pair by pair."""
+    total = 0.0
+    for first, second, good, counts in (
+        (image, text, right, kept),
+        (text, image, right.T, kept.T),
+    ):
+        rows = []
+        for i in range(len(first)):
+            scores = [scale * cosine(first[i], other) for other in second]
+            wrong = sum(
+                math.exp(s) for j, s in enumerate(scores) if counts[i, j] and not good[i, j]
+            )
+            losses = [math.log(math.exp(s) + wrong) - s for j, s in enumerate(scores) if good[i, j]]
+            if losses:
+                rows.append(sum(losses) / len(losses))
+        total += sum(rows) / len(rows)
+    return total / 2
+
+
+def test_many_right_texts_and_texts_that_belong_to_none(rows):
+    image, text = rows[0][:4], rows[1]
+    right = torch.zeros(4, 6, dtype=torch.bool)
+    right[0, 0] = right[0, 1] = right[1, 2] = right[2, 3] = right[3, 3] = True
+    kept = torch.ones_like(right)
+    kept[1, 5] = kept[0, 0] = False  # a right pair counts all the same
+    found = contrastive_many(image, text, 3.0, right, kept)
+    assert_close(found.item(), naive_many(image, text, 3.0, right, kept), rtol=1e-5, atol=1e-5)
+    with_all = contrastive_many(image, text, 3.0, right)
+    assert_close(
+        with_all.item(), naive_many(image, text, 3.0, right, kept | True), rtol=1e-5, atol=1e-5
+    )
+
+
+def test_many_is_the_plain_loss_where_each_has_one(rows):
+    right = torch.eye(6, dtype=torch.bool)
+    assert_close(contrastive_many(*rows, 5.0, right), contrastive(*rows, 5.0))
