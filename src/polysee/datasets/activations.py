@@ -14,8 +14,6 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -23,6 +21,7 @@ import torch
 from PIL import Image, ImageEnhance
 
 from polysee.checkpoints.efficientnet import imagenet_lite2
+from polysee.checkpoints.openvino import compiled, openvino_is_installed
 from polysee.datasets.tables import runs_folder
 from polysee.inputs.pixels import PixelRecipe
 from polysee.models.efficientnet import EfficientNet
@@ -122,9 +121,8 @@ def _fastest(tower: EfficientNet, cut: int, size: int) -> Callable[[torch.Tensor
 
     Tracing fixes the paddings, so it is done at the size that will come.
     """
-    if find_spec("openvino") is None:
+    if not openvino_is_installed():
         return lambda pixels: tower.lower(pixels, cut)
-    openvino: Any = import_module("openvino")
 
     class Lower(torch.nn.Module):
         def __init__(self) -> None:
@@ -135,12 +133,7 @@ def _fastest(tower: EfficientNet, cut: int, size: int) -> Callable[[torch.Tensor
             return self.tower.lower(pixels, cut)
 
     example = torch.zeros(1, 3, size, size)
-    with torch.no_grad():
-        network = openvino.convert_model(
-            Lower().eval(), example_input=example, input=[-1, 3, size, size]
-        )
-    compiled = openvino.compile_model(network, "CPU")
-    return lambda pixels: torch.from_numpy(compiled(pixels.contiguous().numpy())[0])
+    return compiled(Lower().eval(), [example], [(-1, 3, size, size)])
 
 
 def class_prototypes(pooled: np.ndarray, weight: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from polysee.checkpoints.efficientnet import imagenet_lite2
 from polysee.datasets.teacher import centred_teacher_vectors
 from polysee.models.align import Align
-from polysee.training.align_data import class_names
+from polysee.training.see_data import class_names
 
 SHARE = 0.3  # of a sure class's place, beside the projection of length one
 

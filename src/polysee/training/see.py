@@ -1,4 +1,4 @@
-"""Train pictures and texts into one space: align-nano's recipes.
+"""Teach the picture tower to point where a large reader of texts points: align-nano's second recipe.
 
 Shapes: B batch, E projection size, D hidden size, M texts, N names.
 """
@@ -21,52 +21,42 @@ from polysee.checkpoints.folder import TOKENIZER, load_folder, save_folder
 from polysee.datasets.activations import Activations, class_prototypes, lower_activations
 from polysee.datasets.pictures import captioned_pictures, validation_pictures
 from polysee.datasets.tables import runs_folder
-from polysee.datasets.texts import bilingual_texts
 from polysee.errors import ConfigError
-from polysee.inputs.tokenizer import Tokenizer
-from polysee.layers.pooling import mean_token
 from polysee.models.align import Align
 from polysee.models.efficientnet import EfficientNet
 from polysee.objectives.contrastive import contrastive, contrastive_many
-from polysee.objectives.distillation import cosine_distillation, soft_label_distillation
-from polysee.training.align_data import (
+from polysee.objectives.distillation import soft_label_distillation
+from polysee.training.module import limited_scale
+from polysee.training.recall import LANGUAGES, recall_at_10
+from polysee.training.recipe import Recipe, See
+from polysee.training.see_data import (
     Names,
-    Reader,
     SaidTexts,
     TeacherReader,
-    TowerReader,
     name_texts,
     one_text_each,
     random_maps,
     text_batch,
 )
-from polysee.training.distil import TaughtTexts
-from polysee.training.module import limited_scale
-from polysee.training.recipe import Align as AlignRecipe
-from polysee.training.recipe import Recipe
 
 log = logging.getLogger(__name__)
-TAUGHT_BATCH = 64
-LANGUAGES = ("english", "chinese")
 
 
-class AlignTask:
-    """Captions, names and the teacher's texts, each step a few of each.
+class SeeTask:
+    """Captions and names, each step a few of each.
 
-    With `text: teacher` the teacher's vectors stand in place of the text tower's mean token, which is not run: the
-    picture tower learns from a better reader, several sentences a picture and thousands of others cost next to
-    nothing, and all the time goes to the pictures (locked-text tuning, the mirror of Zhai et al. 2022,
-    https://arxiv.org/abs/2111.07991).
+    The teacher's vectors stand in place of the text tower's mean token, which is not run: the picture tower learns
+    from a better reader, several sentences a picture and thousands of others cost next to nothing, and all the time
+    goes to the pictures (locked-text tuning, the mirror of Zhai et al. 2022, https://arxiv.org/abs/2111.07991).
     """
 
-    def __init__(self, recipe: Recipe, task: AlignRecipe) -> None:
+    def __init__(self, recipe: Recipe, task: See) -> None:
         self.recipe, self.task = recipe, task
         self.start = start_folder(task.start)
         model, card = load_folder(self.start)
         assert isinstance(model, Align)
         self.model: Align = model
         self.card = replace(card, pixels=replace(card.pixels, image_size=task.image_size))
-        self.tokenizer = Tokenizer.load(self.start / TOKENIZER, task.text_length)
         self.pictures = captioned_pictures(recipe.seed, task.tiny_pictures)
         self.held_out = validation_pictures()
         self.groups = np.unique([p.group for p in self.pictures], return_inverse=True)[1]
@@ -74,19 +64,16 @@ class AlignTask:
         self.held_out_activations = self._activations([p.image for p in self.held_out], 0)
         self.said = {name: SaidTexts(self.pictures, name, self.groups) for name in LANGUAGES}
         self.names = Names(self.activations)
-        self.reader = self._reader()
-        self.taught = None
-        if task.teacher:
-            texts = bilingual_texts(recipe.seed)[: task.texts]
-            self.taught = TaughtTexts(texts, self.tokenizer, recipe.seed)
+        all_pictures = (*self.pictures, *self.held_out)
+        texts = [text for p in all_pictures for text in (*p.english, *p.chinese)]
+        self.reader = TeacherReader(model, texts + name_texts())
         _, self.weight, self.bias = imagenet_lite2()
         pooled = self.activations.pooled
         self.centre = torch.from_numpy(pooled.astype(np.float32).mean(0))
         self.prototypes = torch.from_numpy(class_prototypes(pooled, self.weight.numpy()))
         captioned = np.flatnonzero([p.captioned for p in self.pictures])
         self.epoch = np.concatenate([np.arange(len(self.pictures)), *[captioned] * task.again])
-        if task.fit_projection:
-            self._fit_projection()
+        self._fit_projection()
         self.model.image.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def batch(self, step: int) -> dict[str, Any]:
@@ -102,8 +89,6 @@ class AlignTask:
             batch[name] = text_batch(self.said[name], self.reader, rows, self.groups, sizes, draw)
         batch["names"] = self.names.batch(rows, self.reader, task.names_a_step, draw)
         batch["pooled"] = torch.from_numpy(self.activations.pooled[rows].astype(np.float32))
-        if self.taught:
-            batch["taught"] = self.taught.batch(step, TAUGHT_BATCH)
         return batch
 
     def losses(self, batch: dict[str, Any]) -> dict[str, torch.Tensor]:
@@ -126,10 +111,6 @@ class AlignTask:
         losses["prototypes"] = task.prototypes * contrastive(prototypes, text, scale)
         found = (pooled @ self.weight.T + self.bias).log_softmax(1).gather(1, names["classes"])
         losses["keep"] = -task.keep * (names["probabilities"] * found).sum(1).mean()
-        if self.taught:
-            tokens, mask, target = batch["taught"]
-            mean = mean_token(model.text(tokens, mask), mask)  # (B, D)
-            losses["teacher"] = task.teacher * cosine_distillation(mean, target)
         return losses
 
     @torch.no_grad()
@@ -141,30 +122,11 @@ class AlignTask:
             self.model.image.upper(part.float(), self.task.cut).pooled for part in maps.split(50)
         ]
         image = F.normalize(self.model.project_image(torch.cat(pooled)), dim=1)
-        found = {}
-        for language in LANGUAGES:
-            texts = [(i, t) for i, p in enumerate(self.held_out) for t in getattr(p, language)]
-            texts.sort(key=lambda pair: len(pair[1]))
-            vectors = [
-                self.reader.encode(self.reader.read([t for _, t in texts[at : at + 100]]))
-                for at in range(0, len(texts), 100)
-            ]
-            best = (F.normalize(torch.cat(vectors), dim=1) @ image.T).topk(10).indices
-            owner = torch.tensor([i for i, _ in texts])
-            right = (best == owner[:, None]).any(1).float().mean().item()
-            found[f"validation_{language}_r10"] = right
-        return found
+        return recall_at_10(image, self.held_out, lambda t: self.reader.encode(self.reader.read(t)))
 
     def save(self, folder: Path) -> None:
         save_folder(folder, self.model, self.card, half=False)
         shutil.copy(self.start / TOKENIZER, folder / TOKENIZER)
-
-    def _reader(self) -> Reader:
-        if self.task.text == "tower":
-            return TowerReader(self.model, self.tokenizer)
-        pictures = [*self.pictures, *self.held_out]
-        texts = [text for picture in pictures for text in (*picture.english, *picture.chinese)]
-        return TeacherReader(self.model, texts + name_texts())
 
     def _activations(self, images: list[bytes], versions: int) -> Activations:
         """As ImageNet left the tower, for what an earlier run made of its upper part is no news of the pictures.

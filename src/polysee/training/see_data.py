@@ -6,7 +6,7 @@ Shapes: B batch, M texts, N names, D hidden size, C channels, Y/X rows/columns o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,7 +17,6 @@ from polysee.datasets.pictures import Captioned
 from polysee.datasets.tables import read_rows
 from polysee.datasets.teacher import centred_teacher_vectors
 from polysee.inputs.prompts import CHINESE, ENGLISH
-from polysee.inputs.tokenizer import Tokenizer
 from polysee.models.align import Align
 
 CROP = 2  # rows and columns of a map that a random crop may cost
@@ -25,34 +24,8 @@ ALIKE = 0.8  # cosine from which two sentences, to the teacher, may speak of one
 NAME_TEMPLATES = (ENGLISH[:2], CHINESE[:2])
 
 
-class Reader(Protocol):
-    """How texts come to the text side: `read` on the way into a batch, `encode` within the step."""
-
-    def read(self, texts: Sequence[str]) -> Any: ...
-
-    def encode(self, read: Any) -> torch.Tensor: ...
-
-    def alike(self, read: Any, owners: torch.Tensor, pictures: int) -> torch.Tensor | None: ...
-
-
-class TowerReader:
-    """Tokens, through the model's own text tower."""
-
-    def __init__(self, model: Align, tokenizer: Tokenizer) -> None:
-        self.model, self.tokenizer = model, tokenizer
-
-    def read(self, texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
-        return self.tokenizer(list(texts))
-
-    def encode(self, read: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
-        return self.model.encode_text(*read)
-
-    def alike(self, read: Any, owners: torch.Tensor, pictures: int) -> None:
-        return None
-
-
 class TeacherReader:
-    """The teacher's vectors stand for what the text tower would give; all the time goes to the pictures."""
+    """Texts as the teacher's vectors: `read` on the way into a batch, `encode` within the step."""
 
     def __init__(self, model: Align, texts: Sequence[str]) -> None:
         self.model = model
@@ -102,7 +75,7 @@ class SaidTexts:
 
 def text_batch(
     said: SaidTexts,
-    reader: Reader,
+    reader: TeacherReader,
     rows: np.ndarray,
     groups: np.ndarray,
     sizes: tuple[int, int],
@@ -120,9 +93,8 @@ def text_batch(
     texts = np.concatenate([own[own >= 0], said.others(sizes[1], draw)])
     right = torch.from_numpy(groups[rows][:, None] == said.groups[texts][None])  # (B, M)
     read = reader.read([said.texts[text] for text in texts])
-    alike = reader.alike(read, torch.from_numpy(owners), len(rows))
-    kept = torch.ones_like(right) if alike is None else ~alike
-    return {"read": read, "right": right, "kept": kept | right}
+    kept = right | ~reader.alike(read, torch.from_numpy(owners), len(rows))
+    return {"read": read, "right": right, "kept": kept}
 
 
 def class_names() -> list[tuple[list[str], list[str]]]:
@@ -150,7 +122,7 @@ class Names:
         self.names = class_names()
 
     def batch(
-        self, rows: np.ndarray, reader: Reader, most: int, draw: np.random.Generator
+        self, rows: np.ndarray, reader: TeacherReader, most: int, draw: np.random.Generator
     ) -> dict[str, Any]:
         """The names that matter for these pictures and some others, and how likely the classifier finds each.
 
@@ -207,7 +179,7 @@ def random_maps(maps: np.ndarray, rows: np.ndarray, draw: np.random.Generator) -
 
 
 def one_text_each(
-    said: SaidTexts, reader: Reader, draw: np.random.Generator
+    said: SaidTexts, reader: TeacherReader, draw: np.random.Generator
 ) -> tuple[np.ndarray, torch.Tensor]:
     """One sentence of every picture that has any, embedded in order of length.
 

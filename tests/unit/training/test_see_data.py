@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from polysee.datasets.pictures import Captioned
-from polysee.training.align_data import SaidTexts, TeacherReader, random_maps, text_batch
+from polysee.training.see_data import SaidTexts, TeacherReader, random_maps, text_batch
 
 
 @pytest.fixture
