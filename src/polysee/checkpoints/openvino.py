@@ -45,8 +45,10 @@ def compiled(
 ) -> Callable[..., torch.Tensor]:
     """A module of one output, in float32, ready to run on the CPU."""
     settings = {"INFERENCE_PRECISION_HINT": "f32"}
-    network = import_module("openvino").Core().compile_model(
-        to_openvino(module, inputs, shapes), "CPU", settings
+    network = (
+        import_module("openvino")
+        .Core()
+        .compile_model(to_openvino(module, inputs, shapes), "CPU", settings)
     )
 
     def run(*given: torch.Tensor) -> torch.Tensor:
