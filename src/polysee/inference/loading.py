@@ -37,7 +37,8 @@ def load(
         model: `polysee/align-nano`; a folder with `config.json` and `model.safetensors`; or `owner/name`, with
             `@revision` (a branch, a tag, a commit) where it matters. What is downloaded is kept, and used from then
             on without asking; `HF_ENDPOINT` names a mirror, `HF_TOKEN` a token.
-        dtype: "float32" is exact; "auto" is the fastest path at cosine >= 0.999 to it.
+        dtype: "float32" is exact; "auto" is the fastest path at cosine >= 0.999 to it: 8 bits for a GPT where
+            OpenVINO is installed, float32 for all others so far.
         device: "auto" takes a GPU where there is one.
         progress: called with the bytes downloaded and their total.
     Raises:
