@@ -83,7 +83,7 @@ def test_what_processes_cannot_share_is_refused():
             return step
 
     recipe = shared.shared_recipe()
-    assert list(Steps(Undivided(), 0, 2)) == [(0, 0), (1, 1)]
+    assert list(Steps(Undivided(), 0, 2)) == [(0, 0, 0), (1, 0, 1)]  # step, part, batch
     run.Machines().check(Undivided(), recipe)
     with pytest.raises(ConfigError, match="one process"):
         run.Machines(devices=2).check(Undivided(), recipe)
