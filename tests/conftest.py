@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -78,3 +80,37 @@ def draw() -> Callable[..., Path]:
         return path
 
     return write
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command line gave back: its exit code and what it wrote."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Any:
+        """What `--json` printed."""
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def polysee(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., Outcome]]:
+    """Run one command line in this process, offline, in English unless it says otherwise."""
+    from polysee.cli.language import choose_language
+    from polysee.cli.main import run
+
+    monkeypatch.setenv("POLYSEE_LANG", "en")
+    monkeypatch.setenv("POLYSEE_OFFLINE", "1")
+
+    def call(*arguments: object) -> Outcome:
+        code = run([str(argument) for argument in arguments])
+        written = capsys.readouterr()
+        return Outcome(code, written.out, written.err)
+
+    yield call
+    choose_language([], {"LANG": "C"})

@@ -8,7 +8,6 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from polysee.cli.language import choose_language
 from polysee.cli.main import run
 from polysee.errors import LibraryError
 
@@ -39,33 +37,7 @@ INDEX_KEYS = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Outcome:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def document(self) -> Any:
-        return json.loads(self.out)
-
-
-Polysee = Callable[..., Outcome]
-
-
-@pytest.fixture
-def polysee(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Polysee:
-    """Run one command line in this process, in English unless it says otherwise."""
-    monkeypatch.setenv("POLYSEE_LANG", "en")
-    monkeypatch.setenv("POLYSEE_OFFLINE", "1")
-
-    def call(*arguments: object) -> Outcome:
-        code = run([str(argument) for argument in arguments])
-        written = capsys.readouterr()
-        return Outcome(code, written.out, written.err)
-
-    yield call
-    choose_language([], {"LANG": "C"})
+Polysee = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from polysee.cli.language import choose_language
 from polysee.cli.main import run
 from polysee.inference import bundled_models
 
@@ -31,32 +26,16 @@ pytestmark = [
 ]
 
 
-@dataclass(frozen=True)
-class Outcome:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def document(self) -> Any:
-        return json.loads(self.out)
-
-
 @pytest.fixture
-def polysee(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[..., Outcome]]:
-    monkeypatch.setenv("POLYSEE_LANG", "en")
-    monkeypatch.setenv("POLYSEE_OFFLINE", "1")
+def polysee(polysee: Callable[..., Any]) -> Callable[..., Any]:
+    """The same, and nothing may surprise it."""
 
-    def call(*arguments: object) -> Outcome:
-        code = run([str(argument) for argument in arguments])
-        written = capsys.readouterr()
-        assert "Traceback" not in written.err
-        return Outcome(code, written.out, written.err)
+    def call(*arguments: object) -> Any:
+        outcome = polysee(*arguments)
+        assert "Traceback" not in outcome.err
+        return outcome
 
-    yield call
-    choose_language([], {"LANG": "C"})
+    return call
 
 
 @pytest.fixture(scope="module")
