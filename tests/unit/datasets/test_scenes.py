@@ -122,7 +122,7 @@ def test_a_seed_gives_the_same_scene_picture_and_words_in_another_process():
     )  # fmt: skip
     scene = scene_of("training", 11)
     picture = hashlib.sha256(draw_scene(scene, 3).image.tobytes()).hexdigest()
-    said = f"{scene.facts} {picture} {ascii(describe(scene, 'chinese', 4))}"
+    said = f"{scene.facts} {picture} {describe(scene, 'chinese', 4)!a}"
     assert run.stdout.strip() == said
 
 
@@ -196,7 +196,6 @@ def test_hats_sit_on_heads_and_glasses_before_eyes(style, wearer):
 def test_colours_are_seen(name):
     """At least a sixth of the picture is of the colour, but for its light and shade."""
     for style in STYLES:
-        plain = np.asarray(sprite(concepts()[name].picture, style)).astype(int)
         for colour, rgb in COLOURS.items():
             picture = np.asarray(sprite(concepts()[name].picture, style, colour)).astype(int)
             seen = picture[..., 3] > 128
