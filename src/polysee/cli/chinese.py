@@ -200,6 +200,36 @@ MESSAGES = (
         "{}: there is no such folder; run the demo in the checkout's root",
         "没有文件夹 {0}；请在仓库的根目录运行演示",
     ),
+    # texts
+    ("the text is empty: give some words", "没有文字：请写点什么"),
+    ("character {} of the text ({}) is half a character", "第 {0} 个字符（{1}）是不完整的字符"),
+    ("character {} of the text ({}) is a control character", "第 {0} 个字符（{1}）是控制字符"),
+    (
+        "the text holds no Chinese: there is nothing to put into English",
+        "文字里没有中文：没有什么可以译成英文",
+    ),
+    (
+        "the text holds no English: there is nothing to put into Chinese",
+        "文字里没有英文：没有什么可以译成中文",
+    ),
+    ("{} cannot write on from a text", "{0} 不能续写文字"),
+    ("{} cannot translate", "{0} 不能翻译"),
+    ("{} does not write {}", "{0} 不会写 {1}"),
+    (
+        "the prompt has {} tokens; the model reads {} with what it writes",
+        "开头有 {0} 个词元；模型连同要写的内容一共只能读 {1} 个",
+    ),
+    ("a text has {} tokens; the model reads {}", "文字有 {0} 个词元；模型最多读 {1} 个"),
+    ("{} is out of range: {}", "{0} 超出范围：{1}"),
+    (
+        "{}: no such data set, neither here nor under POLYSEE_DATA ({})",
+        "没有数据文件 {0}，POLYSEE_DATA（{1}）下也没有",
+    ),
+    ("{}: the column {} holds no sentences", "{0} 的 {1} 列不是句子"),
+    (
+        "translations are scored by sacrebleu: install it first",
+        "译文由 sacrebleu 评分：请先安装它",
+    ),
     # fine-tuning
     (
         "{} was not fine-tuned on labels of its own: give --labels",

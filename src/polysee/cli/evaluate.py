@@ -12,6 +12,7 @@ import typer
 from polysee.cli import output
 from polysee.cli.language import t
 from polysee.cli.options import DEFAULT_MODEL, Common, command, model_option, template_option
+from polysee.cli.texts import TRANSLATOR
 
 if TYPE_CHECKING:
     from polysee.evaluation.metrics import Interval
@@ -46,6 +47,16 @@ def register(app: typer.Typer) -> None:
             "例子：polysee eval retrieval --data pictures.parquet --captions captions_zh",
         ),
     )(retrieval)
+    command(
+        group,
+        "translate",
+        help=t(
+            "Translate one column, and compare with another.\n\n"
+            "Example: polysee eval translate --data pairs.parquet --source en --target zh",
+            "翻译一列文字，再与另一列比较。\n\n"
+            "例子：polysee eval translate --data pairs.parquet --source en --target zh",
+        ),
+    )(translate)
 
 
 def _group(
@@ -134,6 +145,51 @@ def retrieval(
             for key, value in getattr(result, direction).items():
                 print(_line(key, value, result.intervals[direction][key]))
     return _finish(result.failed)
+
+
+def translate(
+    common: Common,
+    data: Annotated[
+        Path,
+        typer.Option(
+            "--data",
+            metavar="FILE",
+            help=t(
+                "A parquet file of sentences, here or under POLYSEE_DATA.",
+                "存放句子的 parquet 文件，也可以是 POLYSEE_DATA 下的路径。",
+            ),
+        ),
+    ],
+    source: Annotated[
+        str,
+        typer.Option("--source", metavar="COLUMN", help=t("The column to read.", "原文所在的列。")),
+    ] = "en",
+    target: Annotated[
+        str,
+        typer.Option(
+            "--target",
+            metavar="COLUMN",
+            help=t("The column to compare with: zh or en.", "译文所在的列：zh 或 en。"),
+        ),
+    ] = "zh",
+    model: Annotated[str, model_option(TRANSLATOR)] = TRANSLATOR,
+) -> int:
+    from polysee.apps.texts import load_translator
+    from polysee.evaluation.translation import evaluate_translation
+
+    translator = load_translator(model, dtype=common.dtype, device=common.device)
+    with output.progress_bar(t("Translating", "正在翻译")) as advance:
+        result = evaluate_translation(translator, data, source, target, progress=advance)
+    if common.json:
+        output.print_json(asdict(result))
+        return output.DONE
+    print(t(f"{result.count} sentences", f"{result.count} 个句子"))
+    for name in ("chrf", "bleu"):
+        interval = result.intervals[name]
+        print(
+            f"  {name:<5} {getattr(result, name):5.1f}  [{interval.low:.1f}, {interval.high:.1f}]"
+        )
+    return output.DONE
 
 
 def _line(key: str, value: float, interval: Interval) -> str:

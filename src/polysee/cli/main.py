@@ -57,7 +57,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def build_app() -> typer.Typer:
     """The commands, with help in the language that was chosen."""
-    from polysee.cli import classify, demo, evaluate, finetune, index, models, search, train
+    from polysee.cli import classify, demo, evaluate, finetune, index, models, search, texts, train
 
     app = typer.Typer(
         name="polysee",
@@ -72,7 +72,7 @@ def build_app() -> typer.Typer:
         pretty_exceptions_enable=False,
     )
     app.callback()(_root)
-    for group in (index, search, classify, evaluate, models, train, finetune, demo):
+    for group in (index, search, classify, texts, evaluate, models, train, finetune, demo):
         group.register(app)
     return app
 

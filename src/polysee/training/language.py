@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from polysee.checkpoints.folder import TOKENIZER, Card, save_folder
-from polysee.datasets.language import read_texts
+from polysee.datasets.language import name_pairs, read_texts
 from polysee.errors import ConfigError, DataError
 from polysee.inputs.tokenizer import Tokenizer
 from polysee.inputs.vocabularies import characters, train_language_bpe
@@ -25,6 +25,8 @@ from polysee.models.transformer import Transformer, TransformerConfig
 from polysee.objectives.language import hide_tokens, token_loss
 from polysee.training.parts import WHOLE, Part
 from polysee.training.recipe import Language, Recipe
+from polysee.training.see import start_folder
+from polysee.training.start_vectors import start_vectors
 
 Row = tuple[list[int], ...]
 
@@ -48,9 +50,16 @@ class LanguageTask:
         if task.validation:
             held_out = read_texts(task.validation, task.columns, task.separator)
         else:
+            if task.shuffled:
+                rows = [rows[i] for i in np.random.default_rng(recipe.seed).permutation(len(rows))]
             rows, held_out = split_rows(rows, task.held_out)
-        self.tokenizer = _tokenizer(task, [*rows, *held_out])
+        self.tokenizer = _tokenizer(task, rows, held_out)
         self.model: nn.Module = _fresh(task, self.tokenizer)
+        if task.start_vectors:
+            folder, backend = start_folder(task.start_vectors), self.tokenizer.backend
+            with torch.no_grad():
+                given = start_vectors(folder, backend, task.hidden_size)
+                self.model.token.weight.copy_(given)  # type: ignore[union-attr, operator]
         kinds: dict[str, Callable[..., Objective]]
         kinds = {"causal": Causal, "masked": Masked, "seq2seq": Seq2Seq}
         self.objective = kinds[task.objective](recipe, task, self.tokenizer, rows, held_out)
@@ -179,7 +188,10 @@ class Seq2Seq:
         held_out: Sequence[tuple[str, ...]],
     ) -> None:
         self.recipe, self.task, self.tokenizer = recipe, task, tokenizer
+        if task.names:
+            rows = [*rows, *name_pairs(task.columns)]
         self.pairs, self.held = (list(self._encoded(some)) for some in (rows, held_out))
+        self.lengths = np.array([len(source) + len(target) for source, target in self.pairs])
         if len(self.pairs) < recipe.batch_size:
             raise DataError(f"{len(self.pairs)} pairs are fewer than one batch")
 
@@ -188,8 +200,7 @@ class Seq2Seq:
         size = self.recipe.batch_size
         epoch, place = divmod(step, len(self.pairs) // size)
         draw = np.random.default_rng([self.recipe.seed, epoch])
-        lengths = np.array([len(source) + len(target) for source, target in self.pairs])
-        order = np.argsort(lengths + draw.uniform(0, 4, len(lengths)), kind="stable")
+        order = np.argsort(self.lengths + draw.uniform(0, 4, len(self.lengths)), kind="stable")
         place = int(draw.permutation(len(self.pairs) // size)[place])
         chosen = [self.pairs[i] for i in order[place * size : (place + 1) * size]]
         count = sum(len(target) - 1 for _, target in chosen) / part.of
@@ -269,14 +280,18 @@ def _stream(tokenizer: Tokenizer, rows: Sequence[tuple[str, ...]]) -> torch.Tens
     return torch.tensor(tokens)
 
 
-def _tokenizer(task: Language, rows: Sequence[tuple[str, ...]]) -> Tokenizer:
+def _tokenizer(
+    task: Language, rows: Sequence[tuple[str, ...]], held_out: Sequence[tuple[str, ...]]
+) -> Tokenizer:
+    """Byte pairs are learnt from what is trained on; an alphabet has to hold what is held out, too."""
     texts = [text for row in rows for text in row]
     if task.tokenizer == "characters":
         if task.objective != "causal":
             raise ConfigError(
                 "a tokenizer of characters has no special tokens: only for causal models"
             )
-        return Tokenizer(characters(texts), task.context_length)
+        held = [text for row in held_out for text in row]
+        return Tokenizer(characters([*texts, *held]), task.context_length)
     special = [language_token(c) for c in task.columns] if task.objective == "seq2seq" else []
     return Tokenizer(train_language_bpe(texts, task.vocab_size, special), task.context_length)
 

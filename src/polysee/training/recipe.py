@@ -148,12 +148,18 @@ class Language(Strict):
 
     Args:
         objective: "causal" trains a GPT, "masked" a BERT, "seq2seq" a Transformer.
-        data, validation: text files and parquet data sets, by themselves or under the data folder.
+        data, validation: text files and parquet data sets, by themselves or under the data folder; `#column` behind a
+            data set stands for its texts of that column alone.
         held_out: where there is no `validation`, the last share of `data` that is held out in its place.
+        shuffled: whether texts are put in an order by lot before the last share is held out.
         columns: of parquet: one with the text, or the two sides of a pair.
         separator: what stands between the texts of a text file; the file is one text when absent.
         tokenizer: "characters" of the texts, or a byte-level "bpe" trained on them, with `vocab_size` tokens.
         both_ways: whether pairs are read in either direction.
+        names: whether names of things, of ImageNet's classes and of emoji, are learnt beside the pairs of columns `en`
+            and `zh`.
+        start_vectors: a run or a model folder, of pictures and text, whose text tower says what a token means before
+            training begins; see `training.start_vectors`.
         mlp_size: four times `hidden_size` when absent.
         smoothing: label smoothing of pairs, section 5.4 of "Attention Is All You Need".
         licence: of the weights.
@@ -164,11 +170,14 @@ class Language(Strict):
     data: tuple[str, ...] = Field(min_length=1)
     validation: tuple[str, ...] = ()
     held_out: float = Field(0.1, gt=0, lt=1)
+    shuffled: bool = False
     columns: tuple[str, ...] = ("text",)
     separator: str | None = None
     tokenizer: Literal["characters", "bpe"] = "bpe"
     vocab_size: int = Field(8000, ge=300)
     both_ways: bool = False
+    names: bool = False
+    start_vectors: str | None = None
     hidden_size: int = Field(128, ge=2)
     num_layers: int = Field(4, ge=1)
     num_heads: int = Field(4, ge=1)
