@@ -57,7 +57,18 @@ def run(arguments: Sequence[str]) -> int:
 
 def build_app() -> typer.Typer:
     """The commands, with help in the language that was chosen."""
-    from polysee.cli import classify, demo, evaluate, finetune, index, models, search, texts, train
+    from polysee.cli import (
+        classify,
+        demo,
+        evaluate,
+        finetune,
+        index,
+        models,
+        provenance,
+        search,
+        texts,
+        train,
+    )
 
     app = typer.Typer(
         name="polysee",
@@ -72,7 +83,18 @@ def build_app() -> typer.Typer:
         pretty_exceptions_enable=False,
     )
     app.callback()(_root)
-    for group in (index, search, classify, texts, evaluate, models, train, finetune, demo):
+    for group in (
+        index,
+        search,
+        classify,
+        texts,
+        evaluate,
+        models,
+        provenance,
+        train,
+        finetune,
+        demo,
+    ):
         group.register(app)
     return app
 

@@ -33,6 +33,7 @@ from polysee.media.formats import HEAD_SIZE, cut_short, sniff
 ImageSource = str | os.PathLike[str] | bytes
 
 MAX_PIXELS = 256_000_000
+XMP = "XML:com.adobe.xmp"  # as PNG calls it
 BAND_PIXELS = 4_000_000
 """So many pixels are converted at a time: a large picture then takes little more than its own bytes."""
 
@@ -133,6 +134,31 @@ def read_picture(
     if (image.width > image.height) != (width > height):
         width, height = height, width
     return Picture(image, form, width, height, exif.taken(tags), exif.place(tags))
+
+
+def read_texts(source: ImageSource) -> dict[str, str]:
+    """The texts in a picture's file, by their keys; what XMP says stands under `XMP`.
+
+    Raises:
+        MediaError: as `read_image` does.
+    """
+    data, name = (
+        (source, "picture") if isinstance(source, bytes) else (read_file(source).data, source)
+    )
+    form = sniff(data[:HEAD_SIZE])
+    if form is None:
+        raise MediaError(name, "not a picture of a known format")
+    with _open(data, form, name) as opened:
+        if opened.width * opened.height > MAX_PIXELS:
+            raise TooLargeError(name, f"too large: {opened.width} x {opened.height} pixels")
+        _load(opened, form, name)  # a PNG may have texts behind its pixels
+        texts = {str(key): value for key, value in opened.info.items() if isinstance(value, str)}
+        packet = opened.info.get("xmp")
+        if form == "TIFF":
+            packet = opened.getexif().get(700)
+        if isinstance(packet, bytes):
+            texts[XMP] = packet.decode("utf-8", errors="replace")
+        return texts
 
 
 def _open(data: bytes, form: str, name: object) -> Image.Image:
