@@ -32,6 +32,9 @@ COMMANDS = [
     "index", "search", "classify", "eval zero-shot", "eval retrieval", "models",
     "models download", "models export", "train", "finetune clip",
 ]  # fmt: skip
+SEARCH_KEYS = {
+    "hits", "excluded", "dates", "excluded_dates", "places", "seconds", "model_seconds",
+}  # fmt: skip
 INDEX_KEYS = {
     "added", "unchanged", "moved", "removed", "failed", "warned", "seconds", "model_seconds",
 }  # fmt: skip
@@ -174,7 +177,7 @@ def test_index_names_what_it_cannot_read(polysee, pictures, tmp_path):
 def test_search_finds_and_says_how_sure_it_is(polysee, library, pictures):
     done = polysee("search", "a", "giraffe", "--library", library, "--json")
     assert done.code == 0
-    assert set(done.document) == {"hits", "excluded", "seconds", "model_seconds"}
+    assert set(done.document) == SEARCH_KEYS
     first = done.document["hits"][0]
     assert set(first) >= {"path", "score", "relevance", "kind", "also"}
     assert first["path"] == str(pictures / "giraffes.jpg")
@@ -246,7 +249,7 @@ def test_the_table_is_for_people(polysee, library):
 def test_html_is_one_file(polysee, library, tmp_path):
     page = tmp_path / "found.html"
     done = polysee("search", "giraffe", "--html", page, "--library", library, "--json")
-    assert set(done.document) == {"hits", "excluded", "seconds", "model_seconds"}
+    assert set(done.document) == SEARCH_KEYS
     assert "giraffes.jpg" in page.read_text(encoding="utf-8")
     assert str(page) in done.err
 

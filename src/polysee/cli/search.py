@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +15,10 @@ from polysee.cli.options import Common, command, library_option, model_option
 
 if TYPE_CHECKING:
     from polysee.library import SearchResult
+    from polysee.library.dates_calendar import Period
+
+OLDEST, FAR = 1826, 9999
+"""Years that stand for no beginning and no end."""
 
 
 def register(app: typer.Typer) -> None:
@@ -135,13 +141,56 @@ def document(result: SearchResult) -> dict[str, object]:
             for hit in result.hits
         ],
         "excluded": list(result.excluded),
+        "dates": [_ends(period) for period in result.dates],
+        "excluded_dates": [_ends(period) for period in result.excluded_dates],
+        "places": list(result.places),
         "seconds": result.seconds,
         "model_seconds": result.model_seconds,
     }
 
 
+def _ends(period: Period) -> dict[str, str | None]:
+    """The first moment, and the first after it; None for none."""
+    start, end = period.start, period.end
+    return {
+        "start": start.isoformat() if start.year > OLDEST else None,
+        "end": end.isoformat() if end.year < FAR else None,
+    }
+
+
+def _say_period(period: Period) -> str:
+    """A period for people, whose last day is its own.
+
+    Example:
+        >>> from polysee.library.dates_calendar import months
+        >>> _say_period(months(2023, 6, 3))
+        '2023-06-01 – 2023-08-31'
+    """
+    start, last = period.start, period.end - timedelta(seconds=1)
+    first, final = str(start.date()), str(last.date())
+    if start.year <= OLDEST:
+        return f"… – {final}"
+    if last.year >= FAR:
+        return f"{first} – …"
+    return first if first == final else f"{first} – {final}"
+
+
+def _say_periods(periods: Sequence[Period]) -> str:
+    few = [_say_period(period) for period in periods[-3:]]
+    return ", ".join(few if len(periods) <= 3 else ["…", *few])
+
+
 def print_result(result: SearchResult) -> None:
     """A table that people read: how relevant, and where."""
+    if result.dates:
+        said = _say_periods(result.dates)
+        output.note(t(f"Taken: {said}", f"拍摄时间：{said}"))
+    if result.excluded_dates:
+        said = _say_periods(result.excluded_dates)
+        output.note(t(f"Not taken: {said}", f"拍摄时间不在：{said}"))
+    if result.places:
+        said = ", ".join(result.places)
+        output.note(t(f"Place: {said}", f"地点：{said}"))
     if result.excluded:
         words = ", ".join(result.excluded)
         output.note(t(f"Without: {words}", f"不含：{words}"))

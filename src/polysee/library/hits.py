@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from polysee.library.dates_calendar import Period
+
 
 @dataclass(frozen=True, slots=True)
 class Hit:
@@ -33,6 +35,8 @@ class SearchResult:
 
     Args:
         excluded: terms that were understood as negated.
+        dates: the times that were understood, of which a hit is within one; `excluded_dates`, of none.
+        places: the places that were understood, as they were typed.
         seconds: of the whole search; `model_seconds`, of them, in the model.
     """
 
@@ -40,6 +44,9 @@ class SearchResult:
     excluded: tuple[str, ...] = ()
     seconds: float = 0.0
     model_seconds: float = 0.0
+    dates: tuple[Period, ...] = ()
+    excluded_dates: tuple[Period, ...] = ()
+    places: tuple[str, ...] = ()
 
     def __iter__(self) -> Iterator[Hit]:
         return iter(self.hits)

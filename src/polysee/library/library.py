@@ -106,11 +106,13 @@ class Library:
         everything: bool = False,
         text_weight: float = 1.0,
         image_weight: float = 1.0,
+        today: date | None = None,
     ) -> SearchResult:
         """Find pictures by a sentence, by a picture, or by both.
 
         Args:
-            query: in Chinese or English; "without ..." and 没有 are understood.
+            query: in Chinese or English; "without ..." and 没有 are understood, so are dates and
+                places: "beach last summer", 去年夏天 海边, "in Paris".
             image: find pictures like this one.
             exclude: what must not show, beside what the query itself excludes.
             folder: only pictures in or below it.
@@ -120,6 +122,7 @@ class Library:
             top: at most so many.
             everything: also what is not relevant enough to be shown otherwise.
             text_weight, image_weight: how much each counts when both are given.
+            today: what "last summer" is relative to; the system's date if None.
         Raises:
             QueryError: nothing was asked for, or a date is not understood.
             LibraryError: the library is missing, or holds no vectors of this model.
@@ -128,12 +131,31 @@ class Library:
         started = time.perf_counter()
         if top < 1:
             raise ConfigError("top must be at least 1")
-        asked = Query.read(query, image, exclude, folder, after, before, text_weight, image_weight)
+        asked = Query.read(
+            query,
+            image,
+            exclude,
+            folder,
+            after,
+            before,
+            text_weight,
+            image_weight,
+            today,
+            lambda text: self._open_shelf().locate(text),
+        )
         shelf = self._open_shelf()
         search = Search(shelf, self.embedder(), self._calibration, asked)
         found, model_seconds = search.run(top, everything)
         seconds = time.perf_counter() - started
-        return SearchResult(found, asked.excluded, seconds, model_seconds)
+        return SearchResult(
+            found,
+            asked.excluded,
+            seconds,
+            model_seconds,
+            asked.dates,
+            asked.excluded_dates,
+            asked.located.names,
+        )
 
     def thumbnails(self, hashes: Sequence[str]) -> dict[str, bytes]:
         """Small JPEG files of what was found, by `Hit.hash`."""

@@ -53,7 +53,7 @@ _QUOTED = re.compile(
 _FILLER = re.compile(
     r"(?:\b(?:show|find|give|me|us|please|all|any|every|everything|anything|my|the|a|an|of|i|want|only|those|"
     r"pictures?|photos?|photographs?|images?|pics?|shots?|ones?|things?|that|which|with|is|are|there|it|and|or|but|"
-    r"in|to|see|this)\b|照片|图片|圖片|相片|图像|图|圖|画面|畫面|东西|東西|内容|所有|全部|其他|其它|任何|一切|给|給|帮|幫|找|"
+    r"in|to|see|this|what|taken|from)\b|照片|图片|圖片|相片|图像|图|圖|画面|畫面|东西|東西|内容|所有|全部|其他|其它|任何|一切|给|給|帮|幫|找|"
     r"我|你|这|那|是|想|要|看|的|都|就|请|請|行|可以|了|吧|里|裡|中|上|张|張|\W|_)+",
     re.IGNORECASE,
 )
@@ -121,9 +121,20 @@ def parse_query(text: str) -> ParsedQuery:
     return ParsedQuery(_tidy(kept), tuple(excluded))
 
 
+def hide_quoted(text: str) -> str:
+    """Blank out what stands in quotes, keeping every position."""
+    return _QUOTED.sub(lambda match: HIDDEN * len(match.group()), text)
+
+
+def says_nothing(text: str) -> bool:
+    """Whether words ask for any picture: "show me photos"."""
+    return not text or _FILLER.fullmatch(text) is not None
+
+
 def _hide_inert(text: str) -> str:
     """Blank out what no rule may read, keeping every position."""
-    for pattern in (_QUOTED, query_english.INERT, query_chinese.INERT):
+    text = hide_quoted(text)
+    for pattern in (query_english.INERT, query_chinese.INERT):
         text = pattern.sub(lambda match: HIDDEN * len(match.group()), text)
     return text
 

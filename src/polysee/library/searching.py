@@ -7,9 +7,10 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,8 +20,11 @@ import pyarrow.compute as pc
 from polysee.errors import LibraryError, QueryError
 from polysee.library.calibration import Calibration, Sought
 from polysee.library.catalogue import Catalogue, matrix
+from polysee.library.dates import Dated, read_dates
+from polysee.library.dates_calendar import Period
 from polysee.library.hits import Hit
-from polysee.library.query import parse_query
+from polysee.library.places import Located, may_name_place, read_places
+from polysee.library.query import LONGEST, hide_quoted, parse_query, says_nothing
 from polysee.library.ranking import rank, seek
 from polysee.library.reading import key_of
 from polysee.media.files import absolute
@@ -48,6 +52,9 @@ class Query:
     before: datetime | None
     text_weight: float
     image_weight: float
+    dates: tuple[Period, ...] = ()
+    excluded_dates: tuple[Period, ...] = ()
+    located: Located = field(default_factory=lambda: Located(""))
 
     @classmethod
     def read(
@@ -60,15 +67,30 @@ class Query:
         before: str | date | datetime | None,
         text_weight: float,
         image_weight: float,
+        today: date | None = None,
+        locate: Callable[[str], Located] = Located,
     ) -> Query:
         """
+        Args:
+            today: what "last summer" is relative to; the system's date if None.
+            locate: takes the places out of a text.
         Raises:
             QueryError: nothing was asked for, or a date is not understood.
         """
-        parsed = parse_query(query)
+        today = today or date.today()  # noqa: DTZ011
+        first, last = read_date(after, today), read_date(before, today)
+        words = " ".join(query.split())
+        dated, located = Dated(words), Located(words)
+        if len(words) <= LONGEST:
+            dated = read_dates(words, today, hide_quoted(words))
+            located = locate(dated.rest) if dated.rest else Located("")
+        parsed = parse_query(located.rest)
+        placed = bool(dated.periods or dated.excluded or located.names)
+        if placed and says_nothing(parsed.wanted):
+            parsed = replace(parsed, wanted="")
         named = (term.strip() for term in ([exclude] if isinstance(exclude, str) else exclude))
         excluded = tuple(dict.fromkeys([*parsed.excluded, *filter(None, named)]))
-        if not parsed.wanted and not excluded and image is None:
+        if not parsed.wanted and not excluded and image is None and not placed:
             raise QueryError("nothing was asked for: give words, a picture, or both")
         asked = [(text_weight, parsed.wanted), (image_weight, image is not None)]
         weights = [weight for weight, given in asked if given]
@@ -84,15 +106,18 @@ class Query:
             excluded,
             image,
             where,
-            read_date(after),
-            read_date(before),
+            first,
+            last,
             text_weight,
             image_weight,
+            dated.periods,
+            dated.excluded,
+            located,
         )
 
 
-def read_date(given: str | date | datetime | None) -> datetime | None:
-    """The moment at which a date begins; of a year or a month, its first day.
+def read_date(given: str | date | datetime | None, today: date | None = None) -> datetime | None:
+    """The moment at which a date begins; of a year, a month or "last summer", its first day.
 
     Raises:
         QueryError: the text is no date.
@@ -112,6 +137,9 @@ def read_date(given: str | date | datetime | None) -> datetime | None:
     try:
         return datetime.fromisoformat(given.strip()).replace(tzinfo=None)
     except ValueError as error:
+        said = read_dates(given.strip()[:LONGEST], today or date.today())  # noqa: DTZ011
+        if len(said.periods) == 1 and not said.rest:
+            return said.periods[0].start
         raise QueryError(
             f"{given!r} is not a date; write it as 2023, 2023-10 or 2023-10-05"
         ) from error
@@ -125,6 +153,7 @@ class Shelf:
         vectors: (N, E), float32, unit length.
         hashes: (N,), of the contents.
         taken: (N,), when each was taken, or null.
+        where: (N, 2), latitude and longitude in degrees; NaN where that is unknown.
         files: the whole table of files.
         versions: of the tables that this was read from.
     """
@@ -132,6 +161,7 @@ class Shelf:
     vectors: np.ndarray
     hashes: pa.Array
     taken: pa.Array
+    where: np.ndarray
     files: pa.Table
     versions: tuple[int, ...]
 
@@ -139,7 +169,7 @@ class Shelf:
     def load(cls, catalogue: Catalogue, vectors: str, versions: tuple[int, ...]) -> Shelf:
         """Read what has a vector, a row in `media` and a file; an index run may be under way."""
         table = catalogue.read(vectors, ["hash", "vector"])
-        media = catalogue.read("media", ["hash", "taken"])
+        media = catalogue.read("media", ["hash", "taken", "latitude", "longitude"])
         files = catalogue.read("files", ["path", "hash", "mtime_ns"])
         if table is None or media is None or files is None:
             raise LibraryError(
@@ -148,26 +178,66 @@ class Shelf:
         place = pc.index_in(table["hash"], media["hash"])
         whole = pc.and_(pc.is_valid(place), pc.is_in(table["hash"], files["hash"]))
         table, place = table.filter(whole), place.filter(whole)
-        taken = media["taken"].take(place)
+        taken, *where = (
+            _whole(media[name].take(place)) for name in ("taken", "latitude", "longitude")
+        )
+        degrees = [np.asarray(part.to_numpy(zero_copy_only=False), float) for part in where]
         return cls(
             matrix(table["vector"]),
             table["hash"].combine_chunks(),
-            taken.combine_chunks() if isinstance(taken, pa.ChunkedArray) else taken,
+            taken,
+            np.stack(degrees, axis=1),
             files,
             versions,
         )
+
+    def locate(self, text: str) -> Located:
+        """Take the places out of a query, where pictures say where they were taken."""
+        if not self._has_places or not may_name_place(text):
+            return Located(text)
+        from polysee.library.gazetteer import gazetteer
+
+        return read_places(
+            text, hide_quoted(text), gazetteer(), self.where, lambda: self._nearest_cities
+        )
+
+    @cached_property
+    def _has_places(self) -> bool:
+        return bool(np.isfinite(self.where).any())
+
+    @cached_property
+    def _nearest_cities(self) -> np.ndarray:
+        """(N,), rows of the gazetteer; -1 where no place is known, or no city near it."""
+        from polysee.library.gazetteer import gazetteer
+
+        known = np.isfinite(self.where).all(axis=1)
+        rows = np.full(len(known), -1)
+        rows[known] = gazetteer().nearest(self.where[known])
+        return rows
 
     def allowed(self, query: Query) -> np.ndarray:
         """(N,) bool: which contents the query's folder and dates leave."""
         mask = np.ones(len(self.hashes), bool)
         if query.folder is not None:
             mask &= _bools(pc.is_in(self.hashes, self._files_in(query.folder)["hash"]))
-        if query.after is not None or query.before is not None:
-            when = self._when()
-            if query.after is not None:
-                mask &= when >= np.datetime64(query.after, "s")
-            if query.before is not None:
-                mask &= when < np.datetime64(query.before, "s")
+        if query.located.inside is not None:
+            mask &= query.located.inside
+        if query.after is not None:
+            mask &= self.when >= np.datetime64(query.after, "s")
+        if query.before is not None:
+            mask &= self.when < np.datetime64(query.before, "s")
+        if query.dates:
+            mask &= self._within(query.dates)
+        if query.excluded_dates:
+            mask &= ~self._within(query.excluded_dates)
+        return mask
+
+    def _within(self, periods: Sequence[Period]) -> np.ndarray:
+        """(N,) bool: taken in any of the periods."""
+        mask = np.zeros(len(self.hashes), bool)
+        for period in periods:
+            begun = self.when >= np.datetime64(period.start, "s")
+            mask |= begun & (self.when < np.datetime64(period.end, "s"))
         return mask
 
     def paths(self, hashes: Sequence[str], folder: str | None) -> dict[str, list[str]]:
@@ -186,7 +256,8 @@ class Shelf:
         prefix = _prefix(folder)
         return self.files.filter(pc.starts_with(self.files["path"], pattern=prefix))
 
-    def _when(self) -> np.ndarray:
+    @cached_property
+    def when(self) -> np.ndarray:
         """(N,) datetime64[s], local time: the camera's, or else the file's."""
         place = pc.index_in(self.hashes, self.files["hash"])
         changed = self.files["mtime_ns"].take(place).to_numpy() // 1_000_000_000
@@ -222,7 +293,11 @@ class Search:
             allowed=self.shelf.allowed(self.query),
             everything=everything,
         )
-        hits = self._hits(ranking.best(top), ranking.score, ranking.relevance)
+        best = ranking.best(top)
+        if not wanted and not excluded:  # a time or a place alone: the newest first
+            rows = np.flatnonzero(ranking.shown)
+            best = rows[np.argsort(self.shelf.when[rows], kind="stable")[::-1][:top]]
+        hits = self._hits(best, ranking.score, ranking.relevance)
         return hits, self.model_seconds
 
     def _sought(self) -> tuple[list[tuple[float, Sought]], list[Sought]]:
@@ -256,6 +331,10 @@ class Search:
 def _prefix(folder: str) -> bytes:
     separator = os.fsencode(os.sep)
     return key_of(folder).rstrip(separator) + separator
+
+
+def _whole(array: pa.Array | pa.ChunkedArray) -> pa.Array:
+    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
 
 
 def _bools(array: pa.Array | pa.ChunkedArray) -> np.ndarray:

@@ -110,7 +110,51 @@ def test_read_date() -> None:
         assert read_date(text) == datetime(2023, 10, 5)  # noqa: DTZ001
     assert read_date("2023年") == datetime(2023, 1, 1)  # noqa: DTZ001
     with pytest.raises(QueryError, match="not a date"):
-        read_date("yesterday")
+        read_date("someday")
+
+
+def test_dates_in_the_sentence(library: Library) -> None:
+    today = date(2023, 1, 10)
+    assert names(library, "last summer", today=today) == {"green/dated.jpg"}
+    assert names(library, "去年夏天 绿色的照片", today=today) == {"green/dated.jpg"}
+    assert names(library, "2020年", today=today) == {
+        f"{c}/plain.png" for c in ("red", "green", "blue")
+    }
+    found = library.search("red photos from 2021", everything=True, today=today)
+    assert [Path(hit.path).name for hit in found] == ["dated.jpg"]
+    assert found.dates[0].start == datetime(2021, 1, 1)  # noqa: DTZ001
+    alone = library.search("since 2021", top=3, today=today)
+    assert [Path(hit.path).parent.name for hit in alone] == ["blue", "green", "red"]  # newest first
+    assert names(library, "not from 2020", today=today) == {
+        f"{c}/dated.jpg" for c in ("red", "green", "blue")
+    }
+    assert names(library, "red", after="last summer", today=today) == {
+        "green/dated.jpg",
+        "blue/dated.jpg",
+    }
+    assert len(names(library, "五月天", today=today)) == 6
+
+
+def test_places_in_the_sentence(tmp_path: Path, draw: Draw, colour_embedder: Embedder) -> None:
+    for name, where in (("beijing", (39.9, 116.4)), ("paris", (48.86, 2.35)), ("none", None)):
+        made = exif("2022:06:15 12:00:00")
+        if where is not None:
+            place = made.get_ifd(0x8825)
+            place[1], place[2], place[3], place[4] = "N", (where[0], 0, 0), "E", (where[1], 0, 0)
+        draw(
+            tmp_path / "pictures" / name / "red.jpg",
+            RED,
+            0 if where is None else int(where[0]),
+            exif=made,
+        )
+    library = Library(tmp_path / "library", colour_embedder)
+    library.index(tmp_path / "pictures")
+    assert names(library, "in 北京") == {"beijing/red.jpg"}
+    assert names(library, "red, Paris") == {"paris/red.jpg"}
+    assert names(library, "2022年在巴黎拍的照片") == {"paris/red.jpg"}
+    assert names(library, "red in Tokyo") == {"none/red.jpg"}
+    assert names(library, "red turkey") == {"beijing/red.jpg", "paris/red.jpg", "none/red.jpg"}
+    assert library.search("北京和巴黎 2022").places == ("北京", "巴黎")
 
 
 def test_what_an_index_run_adds_is_found_at_once(
