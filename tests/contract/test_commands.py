@@ -29,8 +29,8 @@ PICTURES = {
 }
 CATS = ("tabby-cat.jpg", "ginger-kitten.jpg", "猫.jpg")  # the last is a copy of the first
 COMMANDS = [
-    "index", "search", "classify", "eval zero-shot", "eval retrieval", "models",
-    "models download", "models export", "train", "finetune clip",
+    "index", "search", "classify", "write", "translate", "eval zero-shot", "eval retrieval",
+    "eval translate", "models", "models download", "models export", "train", "finetune clip",
 ]  # fmt: skip
 SEARCH_KEYS = {
     "hits", "excluded", "dates", "excluded_dates", "places", "seconds", "model_seconds",
