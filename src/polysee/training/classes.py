@@ -1,5 +1,7 @@
 """Make ImageNet's classifier a part of a picture's vector, without training: it is there already.
 
+And let a name for anything else point to the classes that such a thing is like, as its picture does.
+
 Shapes: P pictures, D features of the tower, N classes, E projection size.
 """
 
@@ -14,6 +16,8 @@ from polysee.models.align import Align
 from polysee.training.see_data import class_names
 
 SHARE = 0.3  # of a sure class's place, beside the projection of length one
+SPREAD = 0.06  # how much less alike a class may be and still count a third as much
+UNLIKE, ALIKE = 0.4, 0.8  # likeness up to which a name stays, and from which on it moves wholly
 
 
 @torch.no_grad()
@@ -60,3 +64,21 @@ def _places(model: Align) -> torch.Tensor:
     means = [[vectors[[row[name] for name in some]].mean(0) for some in both] for both in names]
     joined = [F.normalize(torch.stack(both), dim=1).sum(0) for both in means]
     return F.normalize(torch.stack(joined), dim=1)
+
+
+def move_to_like_classes(
+    vectors: torch.Tensor, likeness: torch.Tensor, places: torch.Tensor
+) -> torch.Tensor:
+    """Each name between where the teacher puts it and where the classes lie that its thing is like.
+
+    A picture of an okapi lies near gazelles and zebras, for the tower knows nothing nearer; the teacher, who has seen
+    no picture, may put the word elsewhere.
+
+    Shapes:
+        vectors: (M, E), of unit length; likeness: (M, N) in 0-1; places: (N, E), of unit length
+        returns: (M, E), of unit length
+    """
+    places = places - places.mean(0)
+    among = F.normalize((likeness / SPREAD).softmax(1) @ places, dim=1)
+    share = ((likeness.max(1, keepdim=True).values - UNLIKE) / (ALIKE - UNLIKE)).clamp(0, 1)
+    return F.normalize(vectors + share * among, dim=1)

@@ -37,17 +37,23 @@ LITE2_PIXELS = PixelRecipe(
 
 
 class TaughtTexts:
-    """Texts with what the teacher says of them, in batches of like length; the first `held_out` are in none.
+    """Texts with where they are to point, in batches of like length; the first `held_out` are in none.
 
     Shapes:
+        targets: (texts, D), of unit length
         batch: tokens (B, T), mask (B, T), target (B, D) of unit length
     """
 
     def __init__(
-        self, texts: list[str], tokenizer: Tokenizer, seed: int, held_out: int = 0
+        self,
+        texts: list[str],
+        targets: torch.Tensor,
+        tokenizer: Tokenizer,
+        seed: int,
+        held_out: int = 0,
     ) -> None:
-        self.texts, self.tokenizer, self.seed, self.held_out = texts, tokenizer, seed, held_out
-        self.targets = centred_teacher_vectors(texts)
+        self.texts, self.targets, self.tokenizer = texts, targets, tokenizer
+        self.seed, self.held_out = seed, held_out
         self.lengths = tokenizer(texts)[1].sum(1).numpy()
 
     def batch(self, step: int, size: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -77,7 +83,9 @@ class DistilTask:
         self.backend = train_bpe(texts[task.validation_texts :], task.vocab_size)
         self.tokenizer = Tokenizer(self.backend, task.context_length)
         held_out = task.validation_texts
-        self.taught = TaughtTexts(texts, self.tokenizer, recipe.seed, held_out)
+        self.taught = TaughtTexts(
+            texts, centred_teacher_vectors(texts), self.tokenizer, recipe.seed, held_out
+        )
         self.held_out = self.taught.rows(np.arange(held_out))
         self.model: nn.Module = self._student()
 
@@ -130,7 +138,7 @@ class DistilTask:
         model.image.load_state_dict(imagenet_lite2()[0])
         start_from_layers(model.text, teacher, self.task.layers)
         with torch.no_grad():
-            model.text.embeddings.token.weight.copy_(_token_vectors(self.backend, teacher, pieces))
+            model.text.embeddings.token.weight.copy_(token_vectors(self.backend, teacher, pieces))
         return model
 
 
@@ -145,7 +153,7 @@ def start_from_layers(student: Bert, teacher: Bert, layers: tuple[int, ...]) -> 
         block.load_state_dict(teacher.blocks[layer].state_dict())
 
 
-def _token_vectors(backend: Backend, teacher: Bert, pieces: Backend) -> torch.Tensor:
+def token_vectors(backend: Backend, teacher: Bert, pieces: Backend) -> torch.Tensor:
     """Shapes: returns (V, D)."""
     vectors = teacher.embeddings.token.weight
     rows = []

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from polysee.checkpoints.folder import TOKENIZER, load_folder, save_folder
 from polysee.datasets.activations import lower_activations
 from polysee.datasets.pictures import Captioned, captioned_pictures, validation_pictures
+from polysee.datasets.teacher import centred_teacher_vectors
 from polysee.datasets.texts import bilingual_texts
 from polysee.inputs.tokenizer import Tokenizer
 from polysee.models.align import Align
@@ -25,10 +26,10 @@ from polysee.objectives.distillation import cosine_distillation, soft_label_dist
 from polysee.training.classes import add_imagenet_classes
 from polysee.training.distil import TaughtTexts
 from polysee.training.module import limited_scale
+from polysee.training.read_data import named_things, said_of
 from polysee.training.recall import recall_at_10
 from polysee.training.recipe import Read, Recipe
 from polysee.training.see import start_folder
-from polysee.training.see_data import name_texts
 from polysee.training.vocabulary import shorten_bpe, shorten_embedding
 
 
@@ -53,29 +54,16 @@ class ReadTask:
         pictures = captioned_pictures(recipe.seed, task.tiny_pictures)
         self.groups = np.unique([p.group for p in pictures], return_inverse=True)[1]
         self.validation = validation_pictures()
-        features, held_out = self._features(pictures), self._features(self.validation)
+        features, held_out = (
+            self._features([picture.image for picture in some])
+            for some in (pictures, self.validation)
+        )
         if task.class_rank and model.class_mixture is None:
             add_imagenet_classes(model, features, task.class_rank)
         with torch.no_grad():
             self.images = F.normalize(model.project_image(features), dim=1)  # (P, E)
             self.validation_images = F.normalize(model.project_image(held_out), dim=1)
-        owners: dict[str, int] = {}
-        for group, picture in zip(self.groups, pictures, strict=True):
-            owners.update(dict.fromkeys((*picture.english, *picture.chinese), int(group)))
-        said = {text for p in self.validation for text in (*p.english, *p.chinese)}
-        owners = {text: group for text, group in owners.items() if text not in said}
-        others = dict.fromkeys([*name_texts(), *bilingual_texts(recipe.seed)[: task.texts]])
-        texts = [
-            *owners,
-            *owners,
-            *(text for text in others if text not in owners and text not in said),
-        ]
-        self.owners = np.array([owners.get(text, -1) for text in texts])
-        self.taught = TaughtTexts(texts, self.tokenizer, recipe.seed)
-        with torch.no_grad():
-            self.taught.targets = F.normalize(
-                self.model.text_projection(self.taught.targets), dim=1
-            )
+        self.owners, self.taught = self._texts(pictures)
 
     def batch(self, step: int) -> dict[str, Any]:
         rows = self.taught.order(step, self.recipe.batch_size)
@@ -122,9 +110,26 @@ class ReadTask:
         self.backend.no_padding()
         self.backend.save(str(folder / TOKENIZER))
 
-    def _features(self, pictures: list[Captioned]) -> torch.Tensor:
+    @torch.no_grad()
+    def _texts(self, pictures: list[Captioned]) -> tuple[np.ndarray, TaughtTexts]:
+        """What is read, with each text's group of pictures, -1 for none; what validation reads is left out."""
+        task, seed = self.task, self.recipe.seed
+        held_out = {text for p in self.validation for text in (*p.english, *p.chinese)}
+        named: list[str] = []
+        places = torch.zeros(0, self.model.config.projection_size)
+        if task.nouns:
+            named, places = named_things(self.model, self._features, seed)
+        owners = said_of(pictures, self.groups, task.sentences, seed)
+        owners = {text: group for text, group in owners.items() if text not in held_out}
+        others = set(bilingual_texts(seed)[: task.texts]) - held_out - set(named) - set(owners)
+        texts = [*owners, *owners, *sorted(others)]
+        targets = F.normalize(self.model.text_projection(centred_teacher_vectors(texts)), dim=1)
+        texts += named
+        taught = TaughtTexts(texts, torch.cat([targets, places]), self.tokenizer, seed)
+        return np.array([owners.get(text, -1) for text in texts]), taught
+
+    def _features(self, images: list[bytes]) -> torch.Tensor:
         """What the tower gives for each picture. Shapes: returns (P, 1280)."""
         tower, last = self.model.image, len(self.model.image.blocks)
-        images = [picture.image for picture in pictures]
         kept = lower_activations(tower, images, self.card.pixels, last, 0)
         return torch.from_numpy(kept.pooled.astype(np.float32))

@@ -104,7 +104,9 @@ class Read(Strict):
             https://arxiv.org/abs/1906.06423).
         vocab_size: how many of the tokens are kept, the commonest.
         class_rank: of ImageNet's classifier, which becomes part of the pictures' vectors; 0 for without.
-        texts: how many of the bilingual texts, beside all captions of the pictures, each of which comes twice.
+        sentences: of each picture and language at most, by lot; each comes twice.
+        texts: how many of the bilingual texts, beside them.
+        nouns: whether names of things from WordNet, in both languages, are taught too; needs `class_rank`.
         pictures: how many a step's texts are held against.
         tiny_pictures: of Tiny ImageNet, beside all others.
         cosine, pairs: weights of the loss on where a text points, and on captions and their own pictures.
@@ -115,7 +117,9 @@ class Read(Strict):
     image_size: int = Field(224, ge=32)
     vocab_size: int = Field(7800, ge=300)
     class_rank: int = Field(320, ge=0)
+    sentences: int = Field(3, ge=1)
     texts: int = Field(57344, ge=1)
+    nouns: bool = True
     text_length: int = Field(48, ge=4)
     pictures: int = Field(2048, ge=2)
     tiny_pictures: int = Field(2000, ge=0)

@@ -1,4 +1,4 @@
-"""A classifier of lower rank answers on pictures nearly as the full one."""
+"""A classifier of lower rank answers on pictures nearly as the full one; names move to classes that they are like."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from polysee.training.classes import low_rank
+from polysee.training.classes import low_rank, move_to_like_classes
 
 
 @pytest.fixture
@@ -36,3 +36,22 @@ def test_at_low_rank_it_is_nearer_than_the_nearest_matrix(seen):
     shift = (weight - blind) @ features.mean(0)
     assert found < 0.5 * (features @ blind.T + bias + shift - whole).norm()
     assert found < 0.1 * whole.norm()
+
+
+def test_a_name_moves_to_the_classes_that_it_is_like_and_no_other_does():
+    places = torch.eye(4)
+    name = torch.full((1, 4), 0.5)
+    gazelle = move_to_like_classes(name, torch.tensor([[0.9, 0.2, 0.2, 0.2]]), places)
+    assert gazelle.argmax() == 0
+    assert_close(gazelle.norm(), torch.tensor(1.0))
+    assert gazelle[0, 0] > 0.8
+    two = move_to_like_classes(name, torch.tensor([[0.9, 0.9, 0.2, 0.2]]), places)
+    assert_close(two[0, 0], two[0, 1])
+    nothing = move_to_like_classes(name, torch.full((1, 4), 0.3), places)
+    assert_close(nothing, name)
+
+
+def test_the_liker_the_farther():
+    likeness = torch.tensor([[0.5, 0.1], [0.7, 0.1], [0.9, 0.1]])
+    moved = move_to_like_classes(torch.tensor([[0.0, 1.0]]).expand(3, 2), likeness, torch.eye(2))
+    assert (moved[:, 0].diff() > 0).all()

@@ -15,6 +15,8 @@ import torch
 from polysee.checkpoints.efficientnet import imagenet_lite2
 from polysee.checkpoints.folder import TOKENIZER, Card, load_folder, save_folder
 from polysee.datasets import teacher
+from polysee.datasets.drawings import Drawing
+from polysee.datasets.nouns import Noun
 from polysee.datasets.pictures import validation_pictures
 from polysee.datasets.tables import data_folder
 from polysee.inputs.tokenizer import train_bpe
@@ -65,6 +67,14 @@ def runs(tmp_path, monkeypatch):
     for module in ("training.see", "training.read"):
         monkeypatch.setattr(f"polysee.{module}.captioned_pictures", lambda *_: pictures[:8])
         monkeypatch.setattr(f"polysee.{module}.validation_pictures", lambda: pictures[8:])
+    likeness = np.eye(2, 1000)
+    things = [Noun(("cat",), ("猫",), likeness[0]), Noun(("okapi",), (), likeness[1])]
+    monkeypatch.setattr("polysee.training.read_data.nouns", lambda: things)
+    art = [
+        Drawing("Cat", "猫", pictures[0].image),
+        Drawing("yin yang", "太极图", pictures[1].image),
+    ]
+    monkeypatch.setattr("polysee.training.read_data.drawings", lambda: art)
     teacher._language_centres.cache_clear()
     backend = train_bpe(texts, vocab_size=400)
     text = BertConfig(backend.get_vocab_size(), 384, 1, 12, 64, context_length=64, dropout=0.0)

@@ -1,0 +1,104 @@
+"""What the small text tower reads: what people say of pictures, and names of things.
+
+Shapes: M texts, E projection size, N ImageNet's classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from polysee.datasets.drawings import drawings
+from polysee.datasets.nouns import Noun, nouns
+from polysee.datasets.pictures import Captioned
+from polysee.datasets.teacher import centred_teacher_vectors
+from polysee.inputs.prompts import sentences
+from polysee.models.align import Align
+from polysee.training.classes import move_to_like_classes
+from polysee.training.recall import LANGUAGES
+
+DRAWN = 0.5  # of a drawing's place, beside the name's own of length one
+
+
+def said_of(
+    pictures: Sequence[Captioned], groups: np.ndarray, most: int, seed: int
+) -> dict[str, int]:
+    """Sentences of the pictures, each with its picture's group; of captions at most `most` a language, by lot."""
+    owners: dict[str, int] = {}
+    for place, (picture, group) in enumerate(zip(pictures, groups, strict=True)):
+        for language in LANGUAGES:
+            texts = np.array(list(dict.fromkeys(getattr(picture, language))), dtype=object)
+            if picture.captioned and len(texts) > most:
+                texts = np.random.default_rng([seed, place]).permutation(texts)[:most]
+            owners.update(dict.fromkeys(texts, int(group)))
+    return owners
+
+
+@torch.no_grad()
+def named_things(
+    model: Align, features_of: Callable[[list[bytes]], torch.Tensor], seed: int
+) -> tuple[list[str], torch.Tensor]:
+    """Names in both languages, alone and in one sentence more by lot, and where a picture of such a thing lies.
+
+    Where the teacher puts the name, moved towards the classes that the thing is like and towards its drawing.
+
+    Args:
+        features_of: encoded pictures to the picture tower's features.
+    Shapes:
+        returns: M texts, and their targets (M, E) of unit length
+    """
+    assert model.class_mixture is not None
+    places = F.normalize(model.class_mixture.places.weight.T, dim=1)  # (N, E)
+    drawn = _drawn(model, features_of)
+    things = nouns()
+    known = {name for thing in things for name in (*thing.english, *thing.chinese)}
+    unlike = np.zeros(len(places))
+    things += [Noun((en,), (zh,), unlike) for en, zh in drawn if not {en, zh} & known]
+    by_name = {name: vector for both, vector in drawn.items() for name in both}
+    kinds = torch.from_numpy(np.stack([thing.likeness for thing in things])).float()  # (things, N)
+    seen = torch.stack([_seen(thing, by_name, places.shape[1]) for thing in things])  # (things, E)
+    rows = [
+        (place, sentences(name))
+        for place, thing in enumerate(things)
+        for name in (*thing.english, *thing.chinese)
+    ]
+    # To the teacher a name alone may mean much else; in a sentence of a picture it is a thing.
+    asked = [said[min(1, len(said) - 1)] for _, said in rows]
+    vectors = F.normalize(model.text_projection(centred_teacher_vectors(asked)), dim=1)
+    draw = np.random.default_rng(seed)
+    texts, targets = [], []
+    for start in range(0, len(rows), 4096):
+        part = rows[start : start + 4096]
+        of = torch.tensor([place for place, _ in part])
+        moved = move_to_like_classes(vectors[start : start + 4096], kinds[of], places)
+        moved = F.normalize(moved + DRAWN * seen[of], dim=1)
+        for (_, said), target in zip(part, moved, strict=True):
+            for text in dict.fromkeys((said[0], said[int(draw.integers(len(said)))])):
+                texts.append(text)
+                targets.append(target)
+    return texts, torch.stack(targets)
+
+
+def _drawn(
+    model: Align, features_of: Callable[[list[bytes]], torch.Tensor]
+) -> dict[tuple[str, str], torch.Tensor]:
+    """For each pair of names, where its drawings lie from the middle of all drawings. Shapes: values (E,)"""
+    art = drawings()
+    vectors = F.normalize(model.project_image(features_of([one.image for one in art])), dim=1)
+    vectors = vectors - vectors.mean(0)
+    found: dict[tuple[str, str], torch.Tensor] = {}
+    for one, vector in zip(art, vectors, strict=True):
+        names = (one.english.lower(), one.chinese)
+        found[names] = found.get(names, torch.zeros_like(vector)) + vector
+    return {names: F.normalize(vector, dim=0) for names, vector in found.items()}
+
+
+def _seen(thing: Noun, drawn: dict[str, torch.Tensor], size: int) -> torch.Tensor:
+    """A thing's drawing by any of its names; zeros if there is none. Shapes: returns (E,)"""
+    for name in (*thing.english, *thing.chinese):
+        if name.lower() in drawn:
+            return drawn[name.lower()]
+    return torch.zeros(size)

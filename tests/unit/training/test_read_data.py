@@ -1,0 +1,115 @@
+"""What the text tower reads: sentences by lot, and names where their pictures lie."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch.nn import functional as F
+
+from polysee.datasets.drawings import GROUND, Drawing, on_ground
+from polysee.datasets.nouns import Noun
+from polysee.datasets.pictures import Captioned
+from polysee.models.align import Align, AlignConfig
+from polysee.models.bert import BertConfig
+from polysee.models.efficientnet import EfficientNetConfig
+from polysee.training import read_data
+from polysee.training.read_data import named_things, said_of
+
+SIZE, CLASSES = 16, 3
+
+
+def picture(captions, captioned=True):
+    return Captioned(b"", tuple(captions), (), "", captioned)
+
+
+def test_captions_are_chosen_by_lot_and_names_are_all_kept():
+    many = [f"caption {n}" for n in range(5)]
+    pictures = [picture(many), picture(["a", "b", "c", "d"], captioned=False), picture(["e", "e"])]
+    owners = said_of(pictures, np.array([7, 8, 9]), 3, seed=0)
+    assert sum(group == 7 for group in owners.values()) == 3
+    assert [text for text, group in owners.items() if group == 8] == ["a", "b", "c", "d"]
+    assert owners["e"] == 9
+    assert owners == said_of(pictures, np.array([7, 8, 9]), 3, seed=0)
+    others = [said_of(pictures, np.array([7, 8, 9]), 3, seed=seed) for seed in range(1, 6)]
+    assert any(set(other) != set(owners) for other in others)
+
+
+@pytest.fixture
+def model():
+    text = BertConfig(vocab_size=9, hidden_size=SIZE, num_layers=1, num_heads=2, mlp_size=SIZE)
+    model = Align(AlignConfig(EfficientNetConfig(0.25, 0.25), text, SIZE)).eval()
+    torch.manual_seed(0)
+    hidden = model.config.image.hidden_size
+    places = F.normalize(torch.randn(CLASSES, SIZE), dim=1)
+    model.add_classes(torch.randn(2, hidden), torch.randn(CLASSES, 2), torch.zeros(CLASSES), places)
+    return model
+
+
+@pytest.fixture
+def things(monkeypatch):
+    """A class, something like it, something like nothing; two drawings, of which one has a name of its own."""
+    likeness = np.array([[1.0, 0.2, 0.2], [0.9, 0.2, 0.2], [0.1, 0.1, 0.1]])
+    names = [(("Zebra",), ("斑马",)), (("okapi",), ("霍加狓",)), (("quark",), ())]
+    nouns = [Noun(*both, row) for both, row in zip(names, likeness, strict=True)]
+    monkeypatch.setattr(read_data, "nouns", lambda: list(nouns))
+    art = [Drawing("zebra", "斑马", b"0"), Drawing("yin yang", "太极图", b"1")]
+    monkeypatch.setattr(read_data, "drawings", lambda: art)
+    teacher = {}
+
+    def vectors(texts):
+        for text in texts:
+            teacher.setdefault(text, F.normalize(torch.randn(SIZE), dim=0))
+        return torch.stack([teacher[text] for text in texts])
+
+    monkeypatch.setattr(read_data, "centred_teacher_vectors", vectors)
+    return nouns
+
+
+def features_of(model):
+    def features(images):
+        torch.manual_seed(1)
+        return torch.randn(2, model.config.image.hidden_size)[[int(image) for image in images]]
+
+    return features
+
+
+def test_every_name_is_read_alone_and_a_drawing_names_a_thing_of_its_own(model, things):
+    texts, targets = named_things(model, features_of(model), seed=0)
+    assert {"Zebra", "斑马", "okapi", "霍加狓", "quark", "yin yang", "太极图"} <= set(texts)
+    assert len(texts) == len(targets) <= 2 * 7
+    torch.testing.assert_close(targets.norm(dim=1), torch.ones(len(texts)))
+    for text, target in zip(texts, targets, strict=True):
+        for other, same in zip(texts, targets, strict=True):
+            if "okapi" in text and "okapi" in other:
+                torch.testing.assert_close(target, same)
+
+
+def test_names_lie_by_the_class_that_they_are_like_and_by_their_drawing(model, things):
+    texts, targets = named_things(model, features_of(model), seed=0)
+    target = dict(zip(texts, targets, strict=True))
+    places = F.normalize(model.class_mixture.places.weight.T, dim=1).detach()
+    away = F.normalize(places - places.mean(0), dim=1)[0]
+    asked = read_data.centred_teacher_vectors(["a photo of an okapi", "a photo of a quark"])
+    with torch.no_grad():
+        okapi, quark = F.normalize(model.text_projection(asked), dim=1)
+    assert target["okapi"] @ away > okapi @ away
+    torch.testing.assert_close(target["quark"], quark)
+    drawn = read_data._drawn(model, features_of(model))
+    assert target["yin yang"] @ drawn["yin yang", "太极图"] > 0
+    torch.testing.assert_close(drawn["zebra", "斑马"], -drawn["yin yang", "太极图"])
+
+
+def test_a_drawing_lies_on_a_plain_ground_with_a_margin():
+    drawing = Image.new("RGBA", (32, 32), (255, 0, 0, 255))
+    drawing.putpixel((0, 0), (0, 0, 0, 0))
+    written = io.BytesIO()
+    drawing.save(written, "PNG")
+    whole = Image.open(io.BytesIO(on_ground(written.getvalue())))
+    assert whole.size == (40, 40)
+    assert whole.mode == "RGB"
+    assert whole.getpixel((0, 0)) == whole.getpixel((4, 4)) == GROUND
+    assert whole.getpixel((20, 20)) == (255, 0, 0)
