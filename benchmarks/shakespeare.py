@@ -97,6 +97,7 @@ def peer(folder: Path, home: Path) -> dict[str, float]:
     network.load_state_dict(kept["model"])
 
     def guess(tokens: torch.Tensor) -> torch.Tensor:
+        tokens = tokens.contiguous()  # it takes views of its targets
         return network(tokens, tokens)[0]  # without targets it gives the last guess alone
 
     tokens = torch.tensor([number[c] for c in held])
