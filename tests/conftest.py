@@ -114,3 +114,27 @@ def polysee(
 
     yield call
     choose_language([], {"LANG": "C"})
+
+
+@pytest.fixture(scope="session")
+def drawing_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a tiny model that draws, of random weights: noise, but by every rule."""
+    import torch
+
+    from polysee.checkpoints.folder import TOKENIZER, Card, save_folder
+    from polysee.inputs.tokenizer import Tokenizer, train_bpe
+    from polysee.models.dalle import Dalle, DalleConfig
+    from polysee.models.dvae import DvaeConfig
+
+    folder = tmp_path_factory.mktemp("models") / "tiny-dalle"
+    torch.manual_seed(0)
+    texts = ["noto: a dog wearing a hat", "fluent: two red cars", "一只戴着帽子的狗"]
+    tokenizer = Tokenizer(train_bpe(texts, 400), context_length=40)
+    dvae = DvaeConfig(32, 4, 16, 1, (4, 3, 3))
+    sizes = {"hidden_size": 32, "num_layers": 2, "num_heads": 2, "mlp_size": 64}
+    model = Dalle(DalleConfig(dvae, tokenizer.backend.get_vocab_size(), 40, **sizes))
+    for name, parameter in model.named_parameters():  # fresh weights would draw one grey
+        torch.nn.init.normal_(parameter, std=0.12 if name.startswith("dvae") else 0.6)
+    save_folder(folder, model, Card(PixelRecipe(32), licence="Apache-2.0"), half=False)
+    tokenizer.save(folder / TOKENIZER)
+    return folder

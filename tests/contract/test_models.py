@@ -22,6 +22,8 @@ from polysee.models.align import AlignConfig
 from polysee.models.bert import BertClassifierConfig, BertConfig, BertMaskedLMConfig
 from polysee.models.chinese_clip import ChineseClipConfig
 from polysee.models.clip import ClipConfig, ClipTextConfig
+from polysee.models.dalle import DalleConfig
+from polysee.models.dvae import DvaeConfig, GumbelDvaeConfig
 from polysee.models.efficientnet import EfficientNetConfig
 from polysee.models.gpt import GptConfig
 from polysee.models.siglip import SiglipConfig, SiglipTextConfig
@@ -32,6 +34,18 @@ CONTEXT, VOCABULARY, END = 9, 30, 29
 BERT = BertConfig(VOCABULARY, 16, 2, 2, 24, CONTEXT)
 NET = EfficientNetConfig(0.25, 0.25)
 VIT = ViTConfig(16, 8, 16, 2, 2, 24)
+DALLE = DalleConfig(
+    DvaeConfig(16, 2, 16, 1, (4, 3)),
+    VOCABULARY,
+    CONTEXT,
+    16,
+    3,
+    2,
+    24,
+    ("row", "column"),
+    "neighbourhood",
+    1,
+)
 CLIP_TEXT = ClipTextConfig(VOCABULARY, 16, 2, 2, 24, CONTEXT, END)
 
 
@@ -70,6 +84,12 @@ def filled_up(model: Any, tokens: torch.Tensor, mask: torch.Tensor) -> torch.Ten
     return model.encode_text(tokens)
 
 
+def drawn(model: Any, tokens: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """The guesses at a picture; they depend on the whole text."""
+    codes = torch.arange(16).expand(len(tokens), -1) % 12
+    return model(tokens, mask, codes).codes.flatten(1)
+
+
 TEXT_SIZES = (VOCABULARY, 16, 2, 2, 24, CONTEXT)
 SCALES = ({"initial_temperature": 0.0}, {"initial_temperature": float("nan")})
 CASES = {
@@ -105,6 +125,18 @@ CASES = {
     "siglip": Case(
         SiglipConfig(replace(VIT, class_token=False), SiglipTextConfig(*TEXT_SIZES)), towers, texts=filled_up,
         wrong=({"image": VIT}, *SCALES),
+    ),
+    "dalle": Case(
+        DALLE, None, texts=drawn,
+        wrong=({"num_heads": 3}, {"patterns": ()}, {"patterns": ("rows",)}, {"last_pattern": "diagonal"}),
+    ),
+    "dvae": Case(
+        DvaeConfig(16, 2, 16, 1, (5, 4, 3)), lambda model, pixels: model(pixels).pixels.flatten(1),
+        wrong=({"image_size": 18}, {"hidden_size": 15}, {"levels": ()}, {"levels": (5, 1)}, {"num_layers": 0}),
+    ),
+    "dvae-gumbel": Case(
+        GumbelDvaeConfig(16, 2, 16, 1, 20, 8), lambda model, pixels: model(pixels).pixels.flatten(1),
+        wrong=({"image_size": 18}, {"hidden_size": 15}, {"num_codes": 0}),
     ),
     "efficientnet": Case(
         NET, lambda model, pixels: model(pixels).pooled, (40, 33),
@@ -317,7 +349,7 @@ def test_a_text_that_is_too_long_is_refused(name):
         case.texts(model, *batch_of(a_text(CONTEXT + 1), length=CONTEXT + 1))
 
 
-@pytest.mark.parametrize("name", ["vit", "clip"])
+@pytest.mark.parametrize("name", ["vit", "clip", "dvae"])
 def test_pictures_of_another_size_are_refused(name):
     case, model = made(name)
     with pytest.raises(ConfigError, match="reads 16x16 pixels, not 16x24"):

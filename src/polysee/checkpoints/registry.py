@@ -22,6 +22,8 @@ from polysee.models.bert import (
 )
 from polysee.models.chinese_clip import ChineseClip, ChineseClipConfig
 from polysee.models.clip import Clip, ClipConfig
+from polysee.models.dalle import Dalle, DalleConfig
+from polysee.models.dvae import Dvae, DvaeConfig, GumbelDvae, GumbelDvaeConfig
 from polysee.models.efficientnet import EfficientNet, EfficientNetConfig
 from polysee.models.gpt import Gpt, GptConfig
 from polysee.models.siglip import Siglip, SiglipConfig
@@ -46,6 +48,9 @@ FAMILIES = {
     "bert-masked-lm": Family(BertMaskedLMConfig, BertMaskedLM),
     "chinese-clip": Family(ChineseClipConfig, ChineseClip),
     "clip": Family(ClipConfig, Clip),
+    "dalle": Family(DalleConfig, Dalle),
+    "dvae": Family(DvaeConfig, Dvae),
+    "dvae-gumbel": Family(GumbelDvaeConfig, GumbelDvae),
     "efficientnet": Family(EfficientNetConfig, EfficientNet),
     "gpt": Family(GptConfig, Gpt),
     "siglip": Family(SiglipConfig, Siglip),

@@ -6,6 +6,7 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
+from types import ModuleType
 from typing import Annotated
 
 import typer
@@ -57,19 +58,6 @@ def run(arguments: Sequence[str]) -> int:
 
 def build_app() -> typer.Typer:
     """The commands, with help in the language that was chosen."""
-    from polysee.cli import (
-        classify,
-        demo,
-        evaluate,
-        finetune,
-        index,
-        models,
-        provenance,
-        search,
-        texts,
-        train,
-    )
-
     app = typer.Typer(
         name="polysee",
         help=t(
@@ -83,20 +71,40 @@ def build_app() -> typer.Typer:
         pretty_exceptions_enable=False,
     )
     app.callback()(_root)
-    for group in (
+    for group in _groups():
+        group.register(app)
+    return app
+
+
+def _groups() -> tuple[ModuleType, ...]:
+    """The groups of commands, in the order of the help."""
+    from polysee.cli import (
+        classify,
+        demo,
+        draw,
+        evaluate,
+        finetune,
+        index,
+        models,
+        provenance,
+        search,
+        texts,
+        train,
+    )
+
+    return (
         index,
         search,
         classify,
         texts,
+        draw,
         evaluate,
         models,
         provenance,
         train,
         finetune,
         demo,
-    ):
-        group.register(app)
-    return app
+    )
 
 
 def _print_version(wanted: bool) -> None:

@@ -5,10 +5,15 @@ Which attributes and whether the background are said is left to chance, so that 
 
 from __future__ import annotations
 
+import functools
 import random
+import re
 from typing import Literal
 
+from polysee.datasets import scenes_words_en, scenes_words_zh
 from polysee.datasets.scenes import Scene
+from polysee.datasets.scenes_art import Style
+from polysee.datasets.scenes_things import concepts
 from polysee.datasets.scenes_words_en import EnglishWords
 from polysee.datasets.scenes_words_zh import ChineseWords
 
@@ -34,3 +39,69 @@ def describe(scene: Scene, language: Language, seed: int | str, detail: float = 
     draw = random.Random(f"scene-words-{language}-{seed}")
     words = EnglishWords if language == "english" else ChineseWords
     return words(scene, draw, detail).sentence()
+
+
+def styled(text: str, style: Style | None) -> str:
+    """A sentence as a model reads it that draws in several styles.
+
+    Example:
+        >>> styled("a dog", "noto"), styled("a dog", None)
+        ('noto: a dog', 'a dog')
+    """
+    return f"{style}: {text}" if style else text
+
+
+def unknown_words(prompt: str) -> list[str]:
+    """What of a prompt no sentence about scenes ever says, each once, in the order given.
+
+    Chinese is cut into the longest words known, from the left; what is left over is unknown.
+
+    Example:
+        >>> unknown_words("two dogs wearing a fez"), unknown_words("一只戴着斗笠的狗")
+        (['fez'], ['斗笠'])
+    """
+    english, chinese = _known_words()
+    longest = max(map(len, chinese))
+    found: list[str] = []
+    for word in chinese:
+        if not word[0] >= "\u3400":  # T恤 is one word
+            prompt = prompt.replace(word, " ")
+    for run in re.findall(
+        r"[\u3400-\u9fff]+|[^\W\d_\u3400-\u9fff]+(?:['’-][^\W\d_\u3400-\u9fff]+)*", prompt
+    ):
+        if not re.match(r"[\u3400-\u9fff]", run):
+            if run.lower() not in english:
+                found.append(run)
+            continue
+        start = rest = 0
+        while start < len(run):
+            lengths = range(min(longest, len(run) - start), 0, -1)
+            length = next((n for n in lengths if run[start : start + n] in chinese), 0)
+            if length and rest < start:
+                found.append(run[rest:start])
+            start += length or 1
+            rest = start if length else rest
+        if rest < len(run):
+            found.append(run[rest:])
+    return list(dict.fromkeys(found))
+
+
+@functools.cache
+def _known_words() -> tuple[frozenset[str], frozenset[str]]:
+    """The words of both languages: of the concepts, and of everything that is said about them."""
+    english: set[str] = set()
+    chinese: set[str] = set()
+    for concept in concepts().values():
+        english.update(f"{word.one} {word.many} {word.unit}" for word in concept.english)
+        for word in concept.chinese:
+            chinese.update((word.word, *word.measures))
+    english.update(scenes_words_en.phrases())
+    english = {
+        word
+        for phrase in english
+        for word in re.findall(r"[^\W\d_]+(?:['’-][^\W\d_]+)*", phrase.lower())
+    }
+    english |= {f"{word}s" for word in english if len(word) > 2}
+    for phrase in scenes_words_zh.phrases():
+        chinese.update(re.findall(r"[\u3400-\u9fff]+", phrase))
+    return frozenset(english), frozenset(chinese)

@@ -157,3 +157,18 @@ def _plural(unit: str) -> str:
     return {"loaf": "loaves", "glass": "glasses", "box": "boxes", "bunch": "bunches"}.get(
         unit, f"{unit}s"
     )
+
+
+def phrases() -> list[str]:
+    """Everything that is said about things, with the places of the things in braces."""
+    tables = (_COLOURS, _SIZES, _FEELINGS, _RELATIONS, _PLACES)
+    found = [phrase for table in tables for ways in table.values() for phrase in ways]
+    words = "a an two three four five of and picture drawing background light from to fades that on with left right"
+    colours = "red orange yellow green blue purple pink brown black white grey"
+    units = "pairs slices pieces loaves glasses boxes bunches portions"
+    return [
+        *(phrase.replace("{a}", "").replace("{b}", "") for phrase in found),
+        words,
+        colours,
+        units,
+    ]

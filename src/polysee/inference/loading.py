@@ -13,6 +13,7 @@ from polysee.checkpoints.hub import Progress, fetch, is_hub_name
 from polysee.errors import CheckpointError, ConfigError, NotSupportedError
 from polysee.inference.embedder import Embedder
 from polysee.inference.language import wrapper_of
+from polysee.models.dalle import Dalle
 
 BUNDLED = Path(__file__).parent.parent / "bundled"
 Device = Literal["auto", "cpu", "cuda", "mps"]
@@ -48,7 +49,7 @@ def load(
         NotSupportedError: the folder holds a part of a model, of pictures alone.
     Returns:
         An `Embedder` for a model of pictures and text; a `LanguageModel` for a GPT and a Transformer, a
-        `TextClassifier` for a BERT with classes, a `TextModel` for another BERT.
+        `TextClassifier` for a BERT with classes, a `TextModel` for another BERT; an `ImageGenerator` for a DALL-E.
     Example:
         >>> import polysee
         >>> polysee.load("polysee/align-nano").embedding_size
@@ -71,6 +72,10 @@ def load(
         "folder": folder,
         "device": _device(device),
     }
+    if isinstance(module, Dalle):
+        from polysee.inference.drawing import ImageGenerator
+
+        return ImageGenerator(module, card, tokenizer, **about)
     if wrapper is not None:
         return wrapper(module, tokenizer, dtype=dtype, **about)
     return Embedder(module, card, tokenizer, **about)

@@ -25,18 +25,15 @@ MOST_LETTERS = 10
 _NAME_BITS, _CHECK_BITS = 53, 11
 BITS = _NAME_BITS + _CHECK_BITS
 
-_STRENGTH = (
-    1.45  # how far each bit is moved from 0, in standard deviations of a picture without a mark
-)
-_LEAST = (
-    3.6  # and at least so far, or rounding to whole levels would leave nothing in a flat picture
-)
-_CLEAR = 1.12  # the mean distance from which on a mark is believed; without one it is 0.8, give or take 0.08
-_ROUNDS = 8
-_QUIET, _LOUD = (
-    2.5,
-    9.0,
-)  # levels of brightness: how much contrast a place has for the mark, at least and at most
+# How far each bit is moved from 0, in standard deviations of a picture without a mark; and at least so far in itself,
+# or rounding to whole levels would leave nothing in a flat picture.
+_STRENGTH, _LEAST = 1.45, 3.6
+# The mean distance from which on a mark is believed; without one it is 0.8, give or take 0.08.
+_CLEAR = 1.12
+_ROUNDS = 14
+# The contrast that a flat place has for the mark, in levels of brightness. Of contrast beyond _LOUD only a part
+# counts, or edges would fray.
+_QUIET, _LOUD, _LOUDER = 2.5, 9.0, 0.25
 
 
 def short_name(model: str) -> str:
@@ -60,7 +57,8 @@ def write_mark(picture: np.ndarray, model: str) -> np.ndarray:
     """
     signs = np.where(_bits_of(short_name(model)), 1.0, -1.0)
     rows, columns = picture.shape[:2]
-    contrast = np.minimum(_contrast(_downsized(_light(picture.astype(np.float32)))), _LOUD)
+    contrast = _contrast(_downsized(_light(picture.astype(np.float32))))
+    contrast = np.minimum(contrast, _LOUD + _LOUDER * (contrast - _LOUD))
     added = np.zeros((rows, columns), np.float32)
     for _ in range(_ROUNDS):
         values, spread = _read(_downsized(_clipped(picture, added)))

@@ -6,15 +6,11 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from polysee.errors import ConfigError
-
-
-class Strict(BaseModel):
-    """An unknown key is an error that names it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+from polysee.training.recipe_drawing import TrainDalle, TrainDvae
+from polysee.training.strict import Strict
 
 
 class Optimiser(Strict):
@@ -28,7 +24,7 @@ class Optimiser(Strict):
 
     kind: Literal["adamw", "muon"] = "adamw"
     rate: float = Field(gt=0)
-    rates: dict[str, Annotated[float, Field(ge=0)]] = {}
+    rates: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
     weight_decay: float = Field(0.05, ge=0)
     betas: tuple[float, float] = (0.9, 0.98)
     warmup_steps: int = Field(100, ge=0)
@@ -254,7 +250,8 @@ class Recipe(Strict):
     ema_decay: float = Field(0.0, ge=0, lt=1)
     optimiser: Optimiser
     task: Annotated[
-        Distil | See | Read | FromNothing | Language | Finetune, Field(discriminator="kind")
+        Distil | See | Read | FromNothing | Language | Finetune | TrainDvae | TrainDalle,
+        Field(discriminator="kind"),
     ]
 
 

@@ -20,6 +20,7 @@ from polysee.training.callbacks import Average, Validate, Weights, holding, put
 from polysee.training.module import Task, TrainingModule
 from polysee.training.parts import DividedTask, Part
 from polysee.training.recipe import Distil, Finetune, Language, Read, Recipe, See
+from polysee.training.recipe_drawing import TrainDalle, TrainDvae
 from polysee.training.sharding import is_sharded, make_whole
 
 
@@ -171,6 +172,14 @@ def make_task(recipe: Recipe) -> Task:
         from polysee.training.finetune import FinetuneTask
 
         return FinetuneTask(recipe, recipe.task)
+    if isinstance(recipe.task, TrainDalle):
+        from polysee.training.dalle import DalleTask
+
+        return DalleTask(recipe, recipe.task)
+    if isinstance(recipe.task, TrainDvae):
+        from polysee.training.dvae import DvaeTask
+
+        return DvaeTask(recipe, recipe.task)
     from polysee.training.from_nothing import FromNothingTask
 
     return FromNothingTask(recipe, recipe.task)

@@ -1,0 +1,116 @@
+"""`polysee draw`: pictures from a sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from polysee.cli import output
+from polysee.cli.language import t
+from polysee.cli.options import Common, command, model_option
+
+DRAWING_MODEL = "polysee/dalle-nano"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command, with help in the language that was chosen."""
+    command(
+        app,
+        "draw",
+        help=t(
+            "Draw a sentence; the pictures say that a machine made them.\n\n"
+            'Example: polysee draw "a dog wearing a hat" -n 9 --seed 7',
+            "把一句话画成图片；图片会标明由机器生成。\n\n"
+            "例子：polysee draw 一只戴着帽子的狗 -n 9 --seed 7",
+        ),
+    )(draw)
+
+
+def draw(
+    common: Common,
+    prompt: Annotated[str, typer.Argument(metavar="PROMPT", help=t("What to draw.", "画什么。"))],
+    count: Annotated[int, typer.Option("-n", min=1, help=t("How many pictures.", "画几张。"))] = 1,
+    seed: Annotated[
+        int,
+        typer.Option("--seed", min=0, help=t("Same seed, same picture.", "种子相同，图片相同。")),
+    ] = 0,
+    guidance: Annotated[
+        float,
+        typer.Option(
+            "--guidance", min=0.0, help=t("How closely to follow the words.", "紧跟文字的程度。")
+        ),
+    ] = 3.0,
+    temperature: Annotated[
+        float, typer.Option("--temperature", min=0.0, help=t("How freely to draw.", "画得多自由。"))
+    ] = 1.0,
+    style: Annotated[
+        str | None,
+        typer.Option(
+            "--style",
+            metavar="noto|fluent",
+            help=t("Style of the art.", "画风。"),
+            show_default=t("any", "任意"),
+        ),
+    ] = None,
+    negative: Annotated[
+        str | None,
+        typer.Option("--negative", metavar="TEXT", help=t("What not to draw.", "不要画什么。")),
+    ] = None,
+    init: Annotated[
+        Path | None,
+        typer.Option("--init", metavar="FILE", help=t("A picture to finish.", "要续画的图片。")),
+    ] = None,
+    keep: Annotated[
+        float,
+        typer.Option(
+            "--keep",
+            min=0.0,
+            max=1.0,
+            help=t("Which share of it stays, from above.", "从上往下保留多少。"),
+        ),
+    ] = 0.5,
+    label: Annotated[
+        bool, typer.Option("--label", help=t("A label that people see.", "加上看得见的标识。"))
+    ] = False,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help=t("Where to write.", "保存到哪里。"))
+    ] = Path("drawings"),
+    model: Annotated[str, model_option(DRAWING_MODEL)] = DRAWING_MODEL,
+) -> int:
+    from polysee.apps.draw import Start, draw_pictures
+    from polysee.inference.drawing import Steering
+
+    with output.progress_bar(t("Drawing", "正在画")) as advance:
+        report = draw_pictures(
+            prompt,
+            out.expanduser(),
+            model=model,
+            count=count,
+            steering=Steering(seed, guidance, temperature, style=style, negative=negative),
+            start=None if init is None else Start(init.expanduser(), keep),
+            visible=label,
+            device=common.device,
+            progress=advance,
+        )
+    if common.json:
+        output.print_json(
+            {
+                "files": [path.absolute() for path in report.files],
+                "sheet": None if report.sheet is None else report.sheet.absolute(),
+                "seed": report.seed,
+                "seconds": round(report.seconds, 3),
+                "scores": report.scores,
+                "unknown_words": report.unknown_words,
+            }
+        )
+        return output.DONE
+    for path in report.files:
+        print(output.shorten(str(path)))
+    if report.sheet is not None:
+        print(t("All on one sheet: ", "全部图片：") + output.shorten(str(report.sheet)))
+    if report.unknown_words:
+        words = t(", ", "、").join(map(output.visible, report.unknown_words))
+        output.note(t(f"The model does not know: {words}", f"模型不认识：{words}"))
+    return output.DONE

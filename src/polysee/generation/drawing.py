@@ -1,0 +1,104 @@
+"""Draw the codes of pictures, one after the other, steered by a text.
+
+Shapes: B pictures, T text tokens, N codes of a picture, K codes that there are, P codes that are kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+
+from polysee.errors import ConfigError
+from polysee.generation.sampling import Decoding, Sampler
+from polysee.layers.attention import Cache
+from polysee.models.dalle import Dalle
+
+
+class Text(NamedTuple):
+    """A text for every picture: tokens (B, T) int64, mask (B, T) bool with True for a real token."""
+
+    tokens: torch.Tensor
+    mask: torch.Tensor
+
+
+def draw_codes(
+    model: Dalle,
+    text: Text,
+    decoding: Decoding,
+    *,
+    guidance: float = 1.0,
+    away_from: Text | None = None,
+    kept: torch.Tensor | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> torch.Tensor:
+    """Draw pictures; row i is drawn with the seed `decoding.seed` + i, whatever else is in the batch.
+
+    Args:
+        decoding: temperature, `top_k`, `top_p` and seed; the rest has no meaning here.
+        guidance: how much further than the text says to go from what would be drawn without it. Ho and Salimans 2022
+            (https://arxiv.org/abs/2207.12598), who do so in diffusion; 1 is the text alone, and costs half.
+        away_from: what not to draw, in the place of no text at all.
+        kept: (B, P), the first codes, as they are to be.
+        progress: called with the number of codes drawn and their number in all.
+    Shapes:
+        returns: (B, N) int64
+    Raises:
+        ConfigError: a text is too long, or the guidance is no number from 0 on.
+    """
+    if not 0 <= guidance < float("inf"):
+        raise ConfigError(f"guidance is out of range: {guidance}")
+    guided = guidance != 1
+    with torch.inference_mode():
+        writer = _Painter(model, text, _other(text, away_from) if guided else None)
+        count, total = len(text.tokens), model.config.picture_length
+        codes = torch.zeros(count, 0, dtype=torch.long, device=text.tokens.device)
+        if kept is not None and kept.shape[1]:
+            codes = kept[:, :total]
+            hidden = writer.read(codes)
+        else:
+            hidden = writer.start()
+        sampler = Sampler(decoding, count, text.tokens.device)
+        while codes.shape[1] < total:
+            logits = model.code_output(hidden)
+            if guided:
+                wanted, other = logits.chunk(2)
+                logits = other + guidance * (wanted - other)
+            drawn = sampler(logits, [[]] * count)[:, None]  # (B, 1)
+            codes = torch.cat([codes, drawn], dim=1)
+            if codes.shape[1] < total:
+                hidden = writer.read(drawn)
+            if progress is not None:
+                progress(codes.shape[1], total)
+        return codes
+
+
+class _Painter:
+    """The model with what it has read: the texts, and below them those to be kept away from."""
+
+    def __init__(self, model: Dalle, text: Text, other: Text | None) -> None:
+        self.model, self.twice = model, other is not None
+        self.caches = [Cache() for _ in model.blocks]
+        read = model.read_text(*text)
+        if other is not None:
+            read = torch.cat([read, model.read_text(*other)])
+        self._last = model.hidden(read, self.caches)[:, -1]
+        self._drawn = 0
+
+    def start(self) -> torch.Tensor:
+        """What is known after the text alone: (B, D), twice B where there are other texts."""
+        return self._last
+
+    def read(self, codes: torch.Tensor) -> torch.Tensor:
+        """Read codes (B, any) and say what is known after the last."""
+        x = self.model.read_codes(codes, self._drawn)
+        self._drawn += codes.shape[1]
+        x = torch.cat([x, x]) if self.twice else x
+        return self.model.hidden(x, self.caches)[:, -1]
+
+
+def _other(text: Text, away_from: Text | None) -> Text:
+    if away_from is not None:
+        return away_from
+    return Text(text.tokens, torch.zeros_like(text.mask))

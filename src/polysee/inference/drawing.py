@@ -1,0 +1,159 @@
+"""What `polysee.load` returns for a model that draws.
+
+Shapes: B pictures, Y/X rows/columns, C channels, N codes of a picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import torch
+from PIL import Image, ImageFilter
+
+from polysee.checkpoints.folder import Card
+from polysee.datasets.scenes_art import Style
+from polysee.datasets.scenes_words import styled, unknown_words
+from polysee.errors import CheckpointError, ConfigError, QueryError
+from polysee.generation.drawing import Text, draw_codes
+from polysee.generation.sampling import Decoding
+from polysee.inputs.tokenizer import Tokenizer
+from polysee.models.dalle import Dalle
+
+Progress = Callable[[int, int], None]
+OUTPUT_SIZE = 512
+
+
+@dataclass(frozen=True)
+class Steering:
+    """How pictures are drawn from a text.
+
+    Args:
+        seed: of the first picture; the next has the next seed.
+        guidance: how much more than its training the model follows the text; 1 for not more.
+        temperature: how freely codes are drawn; 0 takes the likeliest, always.
+        top_p: draw from the fewest codes that together are this likely.
+        style: of the art; the model's choice when None.
+        negative: what not to draw.
+    """
+
+    seed: int = 0
+    guidance: float = 3.0
+    temperature: float = 1.0
+    top_p: float = 0.95
+    style: str | None = None
+    negative: str | None = None
+
+
+DEFAULT_STEERING = Steering()
+
+
+class ImageGenerator:
+    """Draws pictures from texts.
+
+    Attributes:
+        model: the bare module, float32, in eval mode.
+        styles: the art styles that it knows.
+    """
+
+    def __init__(
+        self,
+        model: Dalle,
+        card: Card,
+        tokenizer: Tokenizer | None,
+        *,
+        id: str,
+        hash: str,
+        folder: Path,
+        device: torch.device,
+    ) -> None:
+        if tokenizer is None:
+            raise CheckpointError(f"{folder}: no tokenizer.json, and a model that draws needs one")
+        self.model = model.to(device)
+        self.card, self.tokenizer = card, tokenizer
+        self.id, self.hash, self.folder, self.device = id, hash, folder, device
+        self.styles: tuple[str, ...] = get_args(Style)
+
+    def draw(
+        self,
+        prompt: str,
+        count: int = 1,
+        steering: Steering = DEFAULT_STEERING,
+        *,
+        kept: torch.Tensor | None = None,
+        progress: Progress | None = None,
+    ) -> np.ndarray:
+        """Draw one prompt several times.
+
+        Args:
+            kept: (any,) codes that the pictures begin with, from `codes_of`.
+            progress: called with how many codes of each picture are drawn, and of how many.
+        Shapes:
+            returns: (B, Y, X, C) uint8, `count` pictures of the model's own size
+        Raises:
+            QueryError: the prompt is empty or too long.
+            ConfigError: an unknown style, or a number out of range.
+        """
+        text = self._read(prompt, steering.style, count)
+        away = self._read(steering.negative, steering.style, count) if steering.negative else None
+        decoding = Decoding(
+            temperature=steering.temperature, top_p=steering.top_p, seed=steering.seed
+        )
+        codes = draw_codes(
+            self.model, text, decoding, guidance=steering.guidance, away_from=away,
+            kept=None if kept is None else kept.to(self.device).expand(count, -1), progress=progress,
+        )  # fmt: skip
+        return self.pictures_of(codes)
+
+    @torch.inference_mode()
+    def codes_of(self, picture: Image.Image) -> torch.Tensor:
+        """The codes of a picture, (N,), row after row."""
+        pixels = self.card.pixels.normalise(self.card.pixels.resize(picture)[None])
+        return self.model.encode_image(pixels.to(self.device))[0].cpu()
+
+    @torch.inference_mode()
+    def pictures_of(self, codes: torch.Tensor) -> np.ndarray:
+        """Codes (B, N) to pictures (B, Y, X, C) uint8."""
+        recipe = self.card.pixels
+        std, mean = (torch.tensor(x).view(1, 3, 1, 1) for x in (recipe.std, recipe.mean))
+        pixels = self.model.decode_image(codes.to(self.device)).cpu() * std + mean
+        shown = (pixels.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1)
+        return shown.contiguous().numpy()
+
+    def unknown_words(self, prompt: str) -> list[str]:
+        """What of a prompt the model has never read."""
+        return unknown_words(prompt)
+
+    def _read(self, prompt: str, style: str | None, count: int) -> Text:
+        if not prompt.strip():
+            raise QueryError("an empty prompt: say what to draw")
+        if style is not None and style not in self.styles:
+            raise ConfigError(f"unknown style {style!r}; one of {', '.join(self.styles)}")
+        sentence = styled(prompt, style)  # type: ignore[arg-type]
+        length = len(self.tokenizer.encode(sentence)) + 1
+        if length > self.model.config.context_length:
+            raise QueryError(
+                f"the prompt is too long: {length} tokens; the model reads {self.model.config.context_length}"
+            )
+        tokens, mask = self.tokenizer([sentence])
+        return Text(
+            tokens.to(self.device).expand(count, -1), mask.to(self.device).expand(count, -1)
+        )
+
+
+def enlarged(picture: np.ndarray, size: int = OUTPUT_SIZE) -> np.ndarray:
+    """A picture as large as it is written: doubled again and again, its edges made steeper each time.
+
+    Shapes:
+        picture: (Y, X, C) uint8
+        returns: (size, size, C) uint8
+    """
+    image = Image.fromarray(picture)
+    while image.width < size:
+        side = min(2 * image.width, size)
+        image = image.resize((side, side), Image.Resampling.BICUBIC)
+        image = image.filter(ImageFilter.UnsharpMask(radius=1.6, percent=70, threshold=2))
+    return np.asarray(image)

@@ -1,0 +1,36 @@
+"""The loss of DALL-E: guess the text a little, the picture above all.
+
+Shapes: B batch, T text tokens given, L text places, N codes of a picture, V text vocabulary, K codes.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch.nn import functional as F
+
+TEXT_WEIGHT, PICTURE_WEIGHT = 1 / 8, 7 / 8
+
+
+def text_and_picture(
+    text_logits: torch.Tensor,
+    code_logits: torch.Tensor,
+    tokens: torch.Tensor,
+    mask: torch.Tensor,
+    codes: torch.Tensor,
+) -> dict[str, torch.Tensor]:
+    """The cross-entropies of text and picture, each weighted; their sum is the loss.
+
+    Ramesh et al. 2021, section 2.2 (https://arxiv.org/abs/2102.12092). Differs from the paper: padding is not guessed.
+
+    Shapes:
+        text_logits: (B, L - 1, V), the first of them a guess at the second token
+        code_logits: (B, N, K)
+        tokens: (B, T) int64; mask: (B, T) bool, True for a real token
+        codes: (B, N) int64
+    """
+    real = mask[:, 1:]
+    wanted = tokens[:, 1:][real]
+    guessed = text_logits[:, : tokens.shape[1] - 1][real]
+    text = F.cross_entropy(guessed, wanted, reduction="sum") / real.sum().clamp(min=1)
+    picture = F.cross_entropy(code_logits.flatten(0, 1), codes.flatten())
+    return {"text": TEXT_WEIGHT * text, "picture": PICTURE_WEIGHT * picture}

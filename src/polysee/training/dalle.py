@@ -1,0 +1,136 @@
+"""Train a DALL-E on made scenes and sentences about them.
+
+Shapes: B batch, T tokens, N codes of a picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from polysee.checkpoints.folder import TOKENIZER, Card, load_folder, save_folder
+from polysee.datasets.scenes import Scene, scene_of, scenes_of
+from polysee.datasets.scenes_drawing import draw_scenes
+from polysee.datasets.scenes_words import LANGUAGES, Language, describe, styled
+from polysee.errors import ConfigError
+from polysee.inputs.tokenizer import Tokenizer, train_bpe
+from polysee.models.dalle import Dalle, DalleConfig
+from polysee.models.dvae import Dvae, DvaeConfig
+from polysee.objectives.dalle import text_and_picture
+from polysee.training.dvae import VALIDATION_SEED
+from polysee.training.parts import WHOLE, Part
+from polysee.training.recipe import Recipe
+from polysee.training.recipe_drawing import TrainDalle
+from polysee.training.see import start_folder
+
+_TOKENIZER_SEED = 500_000
+
+
+class DalleTask:
+    """Every picture is drawn for its step, told in one of the two languages, and never seen again."""
+
+    def __init__(self, recipe: Recipe, task: TrainDalle) -> None:
+        self.recipe, self.task = recipe, task
+        folder = start_folder(task.start)
+        dvae, card = load_folder(folder)
+        if not isinstance(dvae, Dvae) or not isinstance(dvae.config, DvaeConfig):
+            raise ConfigError(f"{folder}: not a discrete VAE with levels")
+        self.pixels = card.pixels
+        seeds = range(_TOKENIZER_SEED, _TOKENIZER_SEED + task.tokenizer_scenes)
+        texts = [text for seed in seeds for text in _texts(scene_of("training", seed), seed)]
+        self.tokenizer = Tokenizer(train_bpe(texts, task.vocab_size), task.context_length)
+        self.model = _fresh(task, dvae, self.tokenizer.backend.get_vocab_size())
+        self.seeds = range(VALIDATION_SEED, VALIDATION_SEED + task.validation_pictures)
+        self.held_out = scenes_of("validation", self.seeds)
+        self.held_out_codes = self._codes(self.held_out, self.seeds)
+
+    def batch(self, step: int) -> dict[str, torch.Tensor]:
+        """Scenes of training; their seeds are the numbers of the pictures."""
+        return self.batch_part(step, WHOLE)
+
+    def batch_part(self, step: int, part: Part) -> dict[str, torch.Tensor]:
+        """One process's part of `batch`."""
+        first = self.recipe.seed * 10**9 + step * self.recipe.batch_size
+        seeds = part.rows(range(first, first + self.recipe.batch_size))
+        scenes = scenes_of("training", seeds)
+        texts, told = [], []
+        for scene, seed in zip(scenes, seeds, strict=True):
+            draw = np.random.default_rng([self.recipe.seed, seed])
+            language: Language = LANGUAGES[int(draw.integers(2))]
+            # Now and then the style is left to the model.
+            style = scene.style if draw.random() < 0.9 else None
+            texts.append(styled(describe(scene, language, seed, self.task.detail), style))
+            told.append(draw.random() >= self.task.unconditional)
+        tokens, mask = self.tokenizer(texts)
+        mask = mask & torch.tensor(told)[:, None]
+        return {"tokens": tokens, "mask": mask, "codes": self._codes(scenes, seeds)}
+
+    def losses(self, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        guess = self.model(batch["tokens"], batch["mask"], batch["codes"])
+        return text_and_picture(guess.text, guess.codes, **batch)
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, float]:
+        """The cross-entropy of the codes of new combinations, in nats a code, told in full in each language.
+
+        Beside it stands what it is without a text: how much the words help.
+        """
+        device = self.model.code_output.weight.device
+        found = {}
+        for language in (*LANGUAGES, None):
+            texts = [
+                styled(describe(scene, language or "english", seed, 1.0), scene.style)
+                for scene, seed in zip(self.held_out, self.seeds, strict=True)
+            ]
+            losses = []
+            for rows in np.array_split(np.arange(len(texts)), -(-len(texts) // 16)):
+                tokens, mask = (x.to(device) for x in self.tokenizer([texts[i] for i in rows]))
+                codes = self.held_out_codes[rows].to(device)
+                mask = mask & (language is not None)
+                logits = self.model(tokens, mask, codes).codes
+                losses.append(F.cross_entropy(logits.movedim(2, 1), codes, reduction="none"))
+            name = f"validation_{language or 'without_text'}"
+            found[name] = torch.cat(losses).mean().item()
+        return found
+
+    def save(self, folder: Path) -> None:
+        """Write the model folder: VAE, Transformer and tokenizer."""
+        origin = f"{self.recipe.name}: from fresh weights on made scenes"
+        save_folder(
+            folder, self.model, Card(self.pixels, licence="Apache-2.0", origin=origin), half=False
+        )
+        self.tokenizer.save(folder / TOKENIZER)
+
+    @torch.no_grad()
+    def _codes(self, scenes: Sequence[Scene], seeds: Sequence[int]) -> torch.Tensor:
+        """Shapes: returns (B, N) int64."""
+        pictures = draw_scenes(scenes, seeds, self.model.config.dvae.image_size)
+        parts = np.array_split(pictures, -(-len(pictures) // 32))
+        device = self.model.code_output.weight.device
+        codes = [self.model.encode_image(self.pixels.normalise(p).to(device)) for p in parts]
+        return torch.cat(codes).cpu()
+
+
+def _fresh(task: TrainDalle, dvae: Dvae, vocab_size: int) -> Dalle:
+    assert isinstance(dvae.config, DvaeConfig)
+    config = DalleConfig(
+        dvae.config, vocab_size, task.context_length, task.hidden_size, task.num_layers,
+        task.num_heads, task.mlp_size, task.patterns, task.last_pattern, task.reach, task.dropout,
+    )  # fmt: skip
+    model = Dalle(config)
+    model.dvae.load_state_dict(dvae.state_dict())
+    model.dvae.requires_grad_(False)
+    return model
+
+
+def _texts(scene: Scene, seed: int) -> list[str]:
+    """Each scene told in both languages, in full and in part."""
+    return [
+        styled(describe(scene, language, seed, detail), scene.style)
+        for language in LANGUAGES
+        for detail in (0.5, 1.0)
+    ]

@@ -1,0 +1,65 @@
+"""The tasks of recipes that train models to draw."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from polysee.training.strict import Strict
+
+
+class TrainDvae(Strict):
+    """A discrete VAE, from fresh weights, on the made scenes of `datasets.scenes`.
+
+    Args:
+        quantizer: "fsq" rounds to `levels`; "gumbel" chooses among `num_codes` learnt vectors, as in DALL-E.
+        divergence: weight of the divergence of "gumbel" from codes that are equally likely; DALL-E's is 6.6 a picture
+            of many more codes.
+        temperatures: of "gumbel", at the first and from the middle of training on.
+        things: how much more the pixels of things count than those of the background.
+        validation_pictures: of combinations that training never shows.
+    """
+
+    kind: Literal["dvae"]
+    image_size: int = Field(96, ge=16)
+    patch_size: int = Field(4, ge=1)
+    hidden_size: int = Field(192, ge=8)
+    num_layers: int = Field(2, ge=1)
+    quantizer: Literal["fsq", "gumbel"] = "fsq"
+    levels: tuple[Annotated[int, Field(ge=2)], ...] = (7, 5, 5, 5, 5)
+    num_codes: int = Field(1024, ge=2)
+    divergence: float = Field(1e-4, ge=0)
+    temperatures: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] = (1.0, 0.1)
+    things: float = Field(1.0, ge=1)
+    validation_pictures: int = Field(500, ge=1)
+
+
+class TrainDalle(Strict):
+    """A DALL-E, from fresh weights, on the made scenes of `datasets.scenes` and the codes of a discrete VAE.
+
+    Args:
+        start: the run, or the model folder, of a discrete VAE with `levels`; it is kept as it is.
+        patterns, last_pattern, reach: what of the picture each layer sees; see `models.dalle`.
+        unconditional: the share of pictures that are shown without a text, so that drawing can be guided.
+        detail: the chance that an attribute, or the background, is said; see `datasets.scenes_words`.
+        tokenizer_scenes: how many scenes the vocabulary is learnt from.
+        validation_pictures: of combinations that training never shows.
+    """
+
+    kind: Literal["dalle"]
+    start: str
+    vocab_size: int = Field(2000, ge=300)
+    context_length: int = Field(48, ge=8)
+    hidden_size: int = Field(320, ge=8)
+    num_layers: int = Field(8, ge=1)
+    num_heads: int = Field(5, ge=1)
+    mlp_size: int = Field(1280, ge=8)
+    patterns: tuple[Literal["full", "row", "column", "neighbourhood"], ...] = ("full",)
+    last_pattern: Literal["full", "row", "column", "neighbourhood"] = "full"
+    reach: int = Field(3, ge=1)
+    dropout: float = Field(0.0, ge=0, lt=1)
+    unconditional: float = Field(0.1, ge=0, lt=1)
+    detail: float = Field(0.7, ge=0, le=1)
+    tokenizer_scenes: int = Field(6000, ge=10)
+    validation_pictures: int = Field(200, ge=1)

@@ -1,0 +1,136 @@
+"""`polysee draw`, as a script outside the project uses it; the model is tiny and draws noise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from polysee.datasets.scenes_words import unknown_words
+
+KEYS = {"files", "sheet", "seed", "seconds", "scores", "unknown_words"}
+
+
+@pytest.fixture
+def draw(polysee, drawing_folder, tmp_path):
+    def call(prompt, *options, out=tmp_path / "out", json=True):
+        shape = ["--json"] if json else []
+        return polysee("draw", prompt, "--model", drawing_folder, "--out", out, *options, *shape)
+
+    return call
+
+
+def pixels(path):
+    return np.asarray(Image.open(path))
+
+
+@pytest.mark.parametrize(("lang", "example"), [("en", "Example"), ("zh", "例子")])
+def test_it_helps_with_an_example(polysee, lang, example):
+    done = polysee("draw", "--help", "--lang", lang)
+    assert done.code == 0
+    assert example in done.out
+    for option in ("--seed", "--guidance", "--style", "--negative", "--init", "--keep", "--json"):
+        assert option in done.out
+
+
+def test_pictures_and_a_sheet_are_written_and_say_what_they_are(draw, polysee):
+    done = draw("a dog wearing a hat", "-n", "3", "--seed", "7")
+    assert done.code == 0
+    assert set(done.document) == KEYS
+    assert done.document["seed"] == 7
+    assert done.document["unknown_words"] == []
+    assert [Path(f).name for f in done.document["files"]] == [
+        "000007.png",
+        "000008.png",
+        "000009.png",
+    ]
+    for file in (*done.document["files"], done.document["sheet"]):
+        said = polysee("inspect", file, "--json").document
+        assert said["text"]["seed"] >= 7
+        assert said["tc260"]["Label"] == "1"
+        assert said["watermark"] == {"model": "tiny-dalle"}
+    assert pixels(done.document["files"][0]).shape == (512, 512, 3)
+
+
+def test_a_seed_gives_the_same_picture_alone_and_among_others(draw, tmp_path):
+    three = draw("两只猫", "-n", "3", "--seed", "7").document["files"]
+    one = draw("两只猫", "--seed", "8", out=tmp_path / "one").document
+    assert one["sheet"] is None
+    assert np.array_equal(pixels(one["files"][0]), pixels(three[1]))
+    assert not np.array_equal(pixels(three[0]), pixels(three[1]))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--style", "noto"], ["--style", "fluent"], ["--negative", "a red hat"], ["--guidance", "0.5"],
+        ["--temperature", "0"], ["--label"],
+    ],
+    ids=str,
+)  # fmt: skip
+def test_every_wish_changes_the_picture(draw, options, tmp_path):
+    plain = draw("a dog").document["files"][0]
+    other = draw("a dog", *options, out=tmp_path / "other").document["files"][0]
+    assert not np.array_equal(pixels(plain), pixels(other))
+
+
+def test_a_picture_is_finished_below_what_is_kept(draw, tmp_path):
+    ramp = np.tile(np.linspace(0, 255, 512).astype(np.uint8)[:, None, None], (1, 512, 3))
+    Image.fromarray(ramp).save(tmp_path / "first.png")
+    file = draw("a dog", "--init", tmp_path / "first.png", "--keep", "0.5").document["files"][0]
+    drawn = pixels(file).astype(int)
+    # The watermark alone stands between the kept part and what was given.
+    assert np.abs(drawn[:256] - ramp[:256]).mean() < 2
+    assert np.abs(drawn[256:] - ramp[256:]).mean() > 8
+
+
+def test_people_read_files_and_unknown_words(draw):
+    done = draw("a dog riding a zeppelin", json=False)
+    assert done.code == 0
+    assert "000000.png" in done.out
+    assert "zeppelin" in done.err
+
+
+@pytest.mark.parametrize(
+    ("prompt", "options", "reason"),
+    [
+        ("  ", [], "empty prompt"),
+        ("cat " * 60, [], "too long"),
+        ("a dog", ["--style", "oil"], "unknown style 'oil'"),
+        ("a dog", ["--guidance", "nan"], "guidance"),
+        ("a dog", ["--init", "none.png"], "none.png"),
+        ("a dog", ["-n", "100"], "64"),
+        ("a naked man", [], "not drawn here: naked"),
+        ("血腥的场面", [], "血腥"),
+        ("a dog", ["--keep", "2"], "keep"),
+    ],
+)
+def test_what_is_wrong_is_said(draw, prompt, options, reason):
+    done = draw(prompt, *options)
+    assert done.code == 2
+    assert reason in done.document["error"] + done.err
+
+
+def test_a_model_that_does_not_draw_is_named(polysee, tmp_path):
+    done = polysee("draw", "a dog", "--model", "polysee/align-nano", "--out", tmp_path, "--json")
+    assert done.code == 2
+    assert "does not draw" in done.document["error"]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "unknown"),
+    [
+        ("a dog wearing a hat", []),
+        ("Two RED cars on a light blue background", []),
+        ("一只戴着帽子的狗", []),
+        ("草地上有三只很大的大象", []),
+        ("a cat to the left of a tree in the snow", []),
+        ("a wombat and a samovar", ["wombat", "samovar"]),
+        ("一只蝾螈在沙发上", ["蝾螈"]),
+        ("T恤", []),
+    ],
+)
+def test_words_that_no_scene_says_are_known_to_be_unknown(prompt, unknown):
+    assert unknown_words(prompt) == unknown

@@ -1,0 +1,82 @@
+"""Training of DALL-E over a discrete VAE: batches by step, the VAE untouched, a folder that draws."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import polysee
+from polysee.checkpoints.folder import Card, load_folder, save_folder
+from polysee.errors import ConfigError
+from polysee.inference.drawing import ImageGenerator
+from polysee.inputs.pixels import PixelRecipe
+from polysee.models.dvae import Dvae, DvaeConfig
+from polysee.training.dalle import DalleTask
+from polysee.training.parts import Part
+from polysee.training.recipe import Recipe
+from polysee.training.run import train
+
+pytestmark = pytest.mark.filterwarnings("ignore:::lightning")  # how it talks of workers
+
+SMALL = {
+    "kind": "dalle", "vocab_size": 400, "hidden_size": 16, "num_layers": 2, "num_heads": 2, "mlp_size": 32,
+    "context_length": 96, "patterns": ("row", "column"), "last_pattern": "neighbourhood", "tokenizer_scenes": 20,
+    "validation_pictures": 6,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def dvae(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("dvae")
+    torch.manual_seed(0)
+    save_folder(folder, Dvae(DvaeConfig(32, 4, 16, 1, (4, 3))), Card(PixelRecipe(32)), half=False)
+    return folder
+
+
+def recipe(start, **task):
+    values = {
+        "name": "small-dalle",
+        "steps": 4,
+        "batch_size": 4,
+        "validate_every": 4,
+        "optimiser": {"rate": 3e-3},
+    }
+    return Recipe.model_validate({**values, "task": {**SMALL, "start": str(start), **task}})
+
+
+def test_batches_depend_on_the_step_alone_and_can_be_shared(dvae):
+    asked = recipe(dvae, unconditional=0.5)
+    first, again = (DalleTask(asked, asked.task) for _ in range(2))
+    batch, other = first.batch(5), again.batch(5)
+    for key, value in batch.items():
+        assert torch.equal(value, other[key]), key
+    assert batch["codes"].shape == (4, 16)
+    assert first.batch(6)["tokens"].shape != batch["tokens"].shape or not torch.equal(
+        first.batch(6)["tokens"], batch["tokens"]
+    )
+    parts = [first.batch_part(5, Part(i, of=2))["codes"] for i in range(2)]
+    assert torch.equal(torch.cat(parts), batch["codes"][[0, 2, 1, 3]])
+    told = torch.cat([first.batch(step)["mask"].any(1) for step in range(8)])
+    assert told.any()
+    assert not told.all()
+
+
+def test_a_recipe_ends_in_a_folder_that_draws(dvae, tmp_path):
+    asked = recipe(dvae)
+    task = DalleTask(asked, asked.task)
+    folder = train(asked, task=task, folder=tmp_path / "run", progress=False)
+    before, _ = load_folder(dvae)
+    for name, value in before.state_dict().items():
+        assert torch.equal(task.model.dvae.state_dict()[name], value), name
+    found = task.validate()
+    assert set(found) == {"validation_english", "validation_chinese", "validation_without_text"}
+    assert all(0 < value < 5 for value in found.values())
+    generator = polysee.load(folder)
+    assert isinstance(generator, ImageGenerator)
+    assert generator.draw("一只戴着帽子的狗", 2).shape == (2, 32, 32, 3)
+
+
+def test_a_start_that_is_no_vae_is_named(drawing_folder):
+    asked = recipe(drawing_folder)
+    with pytest.raises(ConfigError, match="not a discrete VAE"):
+        DalleTask(asked, asked.task)

@@ -1,0 +1,74 @@
+"""Training of the discrete VAE: batches by step alone, both quantizers, a folder at the end."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+import torch
+
+from polysee.checkpoints.folder import load_folder
+from polysee.training.dvae import DvaeTask, measure
+from polysee.training.parts import Part
+from polysee.training.recipe import Recipe
+from polysee.training.run import train
+
+pytestmark = pytest.mark.filterwarnings("ignore:::lightning")  # how it talks of workers
+
+SMALL = {
+    "kind": "dvae", "image_size": 32, "hidden_size": 16, "num_layers": 1, "levels": (5, 5, 5),
+    "num_codes": 32, "validation_pictures": 6,
+}  # fmt: skip
+
+
+def recipe(**task):
+    values = {
+        "name": "small-dvae",
+        "steps": 4,
+        "batch_size": 4,
+        "validate_every": 2,
+        "optimiser": {"rate": 3e-3},
+    }
+    return Recipe.model_validate({**values, "task": {**SMALL, **task}})
+
+
+def test_batches_depend_on_the_step_alone_and_can_be_shared():
+    asked = recipe()
+    first, again = (DvaeTask(asked, asked.task) for _ in range(2))
+    batch = first.batch(7)
+    assert torch.equal(batch["pixels"], again.batch(7)["pixels"])
+    assert not torch.equal(batch["pixels"], first.batch(8)["pixels"])
+    parts = [first.batch_part(7, Part(i, of=2))["pixels"] for i in range(2)]
+    assert torch.equal(torch.cat(parts), batch["pixels"][[0, 2, 1, 3]])
+    assert batch["pixels"].shape == (4, 3, 32, 32)
+    assert batch["seen"].any()
+    assert not batch["seen"].all()
+
+
+@pytest.mark.parametrize("quantizer", ["fsq", "gumbel"])
+def test_a_recipe_ends_in_a_model_folder(quantizer, tmp_path, caplog):
+    asked = recipe(quantizer=quantizer, things=2.0)
+    with caplog.at_level(logging.INFO):
+        folder = train(asked, folder=tmp_path / "run", progress=False)
+    model, card = load_folder(folder)
+    assert card.licence == "Apache-2.0"
+    task = DvaeTask(asked, asked.task)
+    found = measure(model, card.pixels, *task.held_out)
+    assert set(found) == {
+        "validation_psnr",
+        "validation_psnr_things",
+        "code_usage",
+        "code_perplexity",
+    }
+    assert found["validation_psnr"] > 3
+    assert 0 < found["code_usage"] <= 1
+    assert "code_perplexity" in caplog.text
+
+
+def test_things_can_count_more():
+    even, more = (DvaeTask(r, r.task) for r in (recipe(), recipe(things=3.0)))
+    more.model.load_state_dict(even.model.state_dict())
+    batch = even.batch(0)
+    batch["seen"][:] = True
+    ratio = more.losses(batch)["squared_error"] / even.losses(batch)["squared_error"]
+    assert ratio.item() == pytest.approx(3.0)
