@@ -51,7 +51,7 @@ _ANY_HEAD = 0.66
 # Of each hat: its width in heads, and how far it is pulled down, as a share of its height.
 _HATS = {
     "top hat": (1.0, 0.14), "sun hat": (1.2, 0.34), "cap": (1.05, 0.3), "graduation cap": (1.15, 0.38),
-    "crown": (0.8, 0.16), "helmet": (1.0, 0.42),
+    "crown": (0.8, 0.16),
 }  # fmt: skip
 # Where one sits, as shares of width and height, where that is not the top: in Noto, in Fluent.
 _SEATS = {
