@@ -89,7 +89,9 @@ class LanguageTask:
 
     def save(self, folder: Path) -> None:
         """Write the model folder."""
-        origin = f"{self.recipe.name}: from fresh weights on {', '.join(self.task.data)}"
+        given = self.task.start_vectors
+        start = f"token vectors of {Path(given).name}" if given else "fresh weights"
+        origin = f"{self.recipe.name}: from {start} on {', '.join(self.task.data)}"
         save_folder(folder, self.model, Card(licence=self.task.licence, origin=origin), half=False)
         self.tokenizer.backend.save(str(folder / TOKENIZER))
 
