@@ -29,7 +29,7 @@ PICTURES = {
 }
 CATS = ("tabby-cat.jpg", "ginger-kitten.jpg", "猫.jpg")  # the last is a copy of the first
 COMMANDS = [
-    "index", "search", "classify", "write", "translate", "eval zero-shot", "eval retrieval",
+    "index", "search", "duplicates", "classify", "write", "translate", "eval zero-shot", "eval retrieval",
     "eval translate", "models", "models download", "models export", "train", "finetune clip",
 ]  # fmt: skip
 SEARCH_KEYS = {
@@ -140,6 +140,26 @@ def test_errors_speak_the_users_language(polysee, tmp_path):
     chinese = polysee("search", "cat", "--library", tmp_path / "none", "--lang", "zh")
     assert chinese.err.startswith("错误：")
     assert chinese.code == 2
+
+
+# duplicates
+
+
+def test_duplicates_are_grouped(polysee, library, tmp_path):
+    page = tmp_path / "page.html"
+    done = polysee("duplicates", "--library", library, "--json", "--html", page)
+    assert done.code == 0
+    assert set(done.document) == {"groups"}
+    (group,) = done.document["groups"]
+    assert set(group) == {"class", "paths", "contents"}
+    assert group["class"] == "identical"
+    assert {Path(path).name for path in group["paths"]} == {"tabby-cat.jpg", "猫.jpg"}
+    assert "猫.jpg" in page.read_text(encoding="utf-8")
+    said = polysee("duplicates", "--library", library, "--lang", "zh")
+    assert "完全相同" in said.out
+    none = polysee("duplicates", "--library", library, "--folder", tmp_path)
+    assert none.code == 3
+    assert polysee("duplicates", "--library", tmp_path / "none", "--json").code == 2
 
 
 # index

@@ -22,7 +22,7 @@ import importlib.util, sys
 from pathlib import Path
 
 spec = importlib.util.spec_from_file_location("shared", sys.argv[1])
-shared = importlib.util.module_from_spec(spec)
+shared = sys.modules["shared"] = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(shared)
 
 from polysee.library import indexing

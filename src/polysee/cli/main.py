@@ -82,6 +82,7 @@ def _groups() -> tuple[ModuleType, ...]:
         classify,
         demo,
         draw,
+        duplicates,
         evaluate,
         finetune,
         index,
@@ -95,6 +96,7 @@ def _groups() -> tuple[ModuleType, ...]:
     return (
         index,
         search,
+        duplicates,
         classify,
         texts,
         draw,

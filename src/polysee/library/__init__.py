@@ -5,13 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from polysee.library.duplicates import DuplicateGroup
     from polysee.library.hits import Hit, SearchResult
     from polysee.library.indexing import IndexReport
     from polysee.library.library import Library
 
-__all__ = ["Hit", "IndexReport", "Library", "SearchResult"]
+__all__ = ["DuplicateGroup", "Hit", "IndexReport", "Library", "SearchResult"]
 
-_HOMES = {"Hit": "hits", "SearchResult": "hits", "IndexReport": "indexing", "Library": "library"}
+_HOMES = {
+    "DuplicateGroup": "duplicates",
+    "Hit": "hits",
+    "SearchResult": "hits",
+    "IndexReport": "indexing",
+    "Library": "library",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -147,6 +147,11 @@ class Catalogue:
         names = (path.name.removesuffix(".lance") for path in self.folder.glob("vectors-*.lance"))
         return sorted(name for name in names if self.table(name) is not None)
 
+    def fullest(self, tables: Sequence[str]) -> str:
+        """Of some tables, the one with the most rows."""
+        counts = {name: table.count_rows() for name in tables if (table := self.table(name))}
+        return max(counts, key=lambda name: counts[name])
+
     def models(self) -> list[str]:
         """The models whose vectors are here, by id."""
         tables = [self.table(name) for name in self.vector_tables()]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from polysee.errors import CheckpointError, ConfigError, LibraryError
 from polysee.library.calibration import Calibration, load_calibration
 from polysee.library.catalogue import Catalogue, vectors_name
+from polysee.library.duplicates import DuplicateGroup, find_duplicates
 from polysee.library.hits import SearchResult
 from polysee.library.indexing import IndexReport, IndexRun, Progress
 from polysee.library.lock import write_lock
@@ -157,6 +158,33 @@ class Library:
             asked.located.names,
         )
 
+    def duplicates(
+        self, folder: str | os.PathLike[str] | None = None, progress: Progress | None = None
+    ) -> list[DuplicateGroup]:
+        """Files that show the same: identical ones, variants, and shots of one burst.
+
+        Nothing is deleted, and no model is loaded: what the library holds is enough.
+
+        Args:
+            folder: only files in or below it.
+            progress: called with how many pictures are compared, and how many there are.
+        Raises:
+            LibraryError: the library is missing, or nothing is indexed yet.
+        """
+        catalogue = self._catalogue()
+        tables = catalogue.vector_tables()
+        if not tables:
+            reason = f"nothing is indexed in {catalogue.folder} yet: run `polysee index` first"
+            raise LibraryError(reason)
+        shelf = Shelf.load(catalogue, catalogue.fullest(tables), ())
+        where = None if folder is None else absolute(folder)
+        return find_duplicates(shelf, catalogue.thumbnails, where, progress)
+
+    def _catalogue(self) -> Catalogue:
+        if not is_folder(self.path):
+            raise LibraryError(f"there is no library at {self.path} yet: run `polysee index` first")
+        return Catalogue(self.path)
+
     def thumbnails(self, hashes: Sequence[str]) -> dict[str, bytes]:
         """Small JPEG files of what was found, by `Hit.hash`."""
         return Catalogue(self.path).thumbnails(hashes)
@@ -187,9 +215,7 @@ class Library:
 
     def _open_shelf(self) -> Shelf:
         """What searches look at, kept in memory until the library changes."""
-        if not is_folder(self.path):
-            raise LibraryError(f"there is no library at {self.path} yet: run `polysee index` first")
-        catalogue = Catalogue(self.path)
+        catalogue = self._catalogue()
         embedder = self.embedder()
         vectors = vectors_name(embedder.hash)
         versions = catalogue.versions(["files", "media", vectors])

@@ -154,6 +154,7 @@ class Shelf:
         hashes: (N,), of the contents.
         taken: (N,), when each was taken, or null.
         where: (N, 2), latitude and longitude in degrees; NaN where that is unknown.
+        sizes: (N, 2), width and height in pixels.
         files: the whole table of files.
         versions: of the tables that this was read from.
     """
@@ -162,6 +163,7 @@ class Shelf:
     hashes: pa.Array
     taken: pa.Array
     where: np.ndarray
+    sizes: np.ndarray
     files: pa.Table
     versions: tuple[int, ...]
 
@@ -169,7 +171,9 @@ class Shelf:
     def load(cls, catalogue: Catalogue, vectors: str, versions: tuple[int, ...]) -> Shelf:
         """Read what has a vector, a row in `media` and a file; an index run may be under way."""
         table = catalogue.read(vectors, ["hash", "vector"])
-        media = catalogue.read("media", ["hash", "taken", "latitude", "longitude"])
+        media = catalogue.read(
+            "media", ["hash", "taken", "latitude", "longitude", "width", "height"]
+        )
         files = catalogue.read("files", ["path", "hash", "mtime_ns"])
         if table is None or media is None or files is None:
             raise LibraryError(
@@ -178,8 +182,9 @@ class Shelf:
         place = pc.index_in(table["hash"], media["hash"])
         whole = pc.and_(pc.is_valid(place), pc.is_in(table["hash"], files["hash"]))
         table, place = table.filter(whole), place.filter(whole)
-        taken, *where = (
-            _whole(media[name].take(place)) for name in ("taken", "latitude", "longitude")
+        taken, *where, width, height = (
+            _whole(media[name].take(place))
+            for name in ("taken", "latitude", "longitude", "width", "height")
         )
         degrees = [np.asarray(part.to_numpy(zero_copy_only=False), float) for part in where]
         return cls(
@@ -187,6 +192,7 @@ class Shelf:
             table["hash"].combine_chunks(),
             taken,
             np.stack(degrees, axis=1),
+            np.stack([width.to_numpy(), height.to_numpy()], axis=1),
             files,
             versions,
         )
@@ -257,6 +263,11 @@ class Shelf:
         return self.files.filter(pc.starts_with(self.files["path"], pattern=prefix))
 
     @cached_property
+    def dated(self) -> np.ndarray:
+        """(N,) bool: whether the camera wrote when each was taken."""
+        return _bools(pc.is_valid(self.taken))
+
+    @cached_property
     def when(self) -> np.ndarray:
         """(N,) datetime64[s], local time: the camera's, or else the file's."""
         place = pc.index_in(self.hashes, self.files["hash"])
@@ -264,7 +275,7 @@ class Shelf:
         # a wrong clock or a damaged disk can give any time; not every system can read all of them
         local = [datetime.fromtimestamp(s) for s in np.clip(changed, 0, 2**32 - 1).tolist()]
         return np.where(
-            _bools(pc.is_valid(self.taken)),
+            self.dated,
             self.taken.to_numpy(zero_copy_only=False).astype("datetime64[s]"),
             np.array(local, dtype="datetime64[s]"),
         )
