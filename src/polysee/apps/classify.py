@@ -13,6 +13,7 @@ import numpy as np
 from polysee.errors import ConfigError, MediaError
 from polysee.inference import load
 from polysee.inference.classifier import Classifier
+from polysee.inference.embedder import MANY
 from polysee.media.files import Remark, absolute, read_file
 from polysee.media.workers import WorkerDied, call
 
@@ -84,7 +85,8 @@ def classify_files(
         paths = [Path(absolute(path)) for path in files[start : start + BATCH_SIZE]]
         good, pictures = _read(embedder, paths, failed)
         if good:
-            chances = classifier.choose(embedder.embed_pictures(np.stack(pictures)))
+            many = len(files) >= MANY
+            chances = classifier.choose(embedder.embed_pictures(np.stack(pictures), many=many))
             results += [
                 Classified(str(path), _best_first(classifier.names, row))
                 for path, row in zip(good, chances, strict=True)

@@ -8,7 +8,7 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 
-import polysee
+from polysee.checkpoints.bundled import bundled_folder, bundled_models
 
 
 @dataclass(frozen=True)
@@ -29,19 +29,18 @@ class BundledModel:
     licence: str
 
 
-def bundled_models() -> list[BundledModel]:
+def describe_bundled_models() -> list[BundledModel]:
     """The models in the package, by name; nothing of them is loaded."""
-    home = Path(polysee.__file__).parent / "bundled"
-    return [_describe(config.parent) for config in sorted(home.glob("*/config.json"))]
+    return [_describe(name, bundled_folder(name)) for name in bundled_models()]
 
 
-def _describe(folder: Path) -> BundledModel:
+def _describe(name: str, folder: Path) -> BundledModel:
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     card = folder / "polysee.json"
     facts = json.loads(card.read_text(encoding="utf-8")) if card.is_file() else {}
     weights = folder / "model.safetensors"
     return BundledModel(
-        id=f"polysee/{folder.name}",
+        id=name,
         folder=str(folder),
         family=str(config.get("polysee_family", "")),
         parameters=_count(weights),

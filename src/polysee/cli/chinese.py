@@ -108,6 +108,10 @@ MESSAGES = (
         "unknown architecture {}; of {} are known: {}",
         "未知的结构 {0}；{1} 中可用的有：{2}",
     ),
+    (
+        "the texts end in token {}, by which transformers knows files that say nothing of it",
+        "文字以 {0} 号词元结尾，而 transformers 用这个编号表示文件没有说明结尾词元",
+    ),
     ("transformers has no architecture for {}", "transformers 中没有与 {0} 对应的模型"),
     ("transformers' ALIGN has no such form: {}", "transformers 的 ALIGN 没有这种结构：{0}"),
     (
@@ -115,6 +119,31 @@ MESSAGES = (
         "{0} 已经存在，而且不是空的：请换一个 --out",
     ),
     ("{}: not a model of pictures and text", "{0} 不是图文模型"),
+    (
+        "{}: only models of pictures and text are exported as {}",
+        "{0}：只有图文模型可以导出为 {1}",
+    ),
+    (
+        "{} is not installed: pip install 'polysee[fast]'",
+        "没有安装 {0}：请运行 pip install 'polysee[fast]'",
+    ),
+    (
+        "int8 is for onnx and openvino: transformers reads whole weights",
+        "--int8 只用于 onnx 和 openvino：transformers 读取完整的权重",
+    ),
+    (
+        "int8 runs on a CPU: device must be cpu, not {}",
+        "int8 只能在 CPU 上运行：device 应为 cpu，而不是 {0}",
+    ),
+    (
+        "{}: int8 is for models of pictures and text; a GPT's auto is that",
+        "{0}：int8 用于图文模型；GPT 的 auto 已经是 8 位",
+    ),
+    ("{}: labels must be a list of lists of names", "{0}：labels 应为名称列表的列表"),
+    (
+        "{}: a weight and a bias for each of {} labels are expected",
+        "{0}：应有 {1} 个类别各自的权重和偏置",
+    ),
     ("{} is damaged: {}", "{0} 已损坏：{1}"),
     ("{}: not a readable tokenizer: {}", "{0} 不是可以读取的分词器：{1}"),
     ("{} has no tokenizer.json: it cannot read text", "{0} 没有 tokenizer.json，不能读文字"),

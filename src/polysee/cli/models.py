@@ -40,9 +40,9 @@ def register(app: typer.Typer) -> None:
 def models(common: Common, context: typer.Context) -> int | None:
     if context.invoked_subcommand is not None:
         return None
-    from polysee.apps.models import bundled_models
+    from polysee.apps.models import describe_bundled_models
 
-    found = bundled_models()
+    found = describe_bundled_models()
     if common.json:
         output.print_json({"models": found})
     else:

@@ -18,7 +18,7 @@ DEFAULT_MODEL = "polysee/align-nano"
 
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
-Dtype = Literal["auto", "float32"]
+Dtype = Literal["auto", "float32", "int8"]
 Language = Literal["zh", "en"]
 
 
@@ -56,7 +56,10 @@ def shared_parameters() -> list[inspect.Parameter]:
             "dtype",
             Dtype,
             "auto",
-            t("auto is fastest, float32 exact.", "auto 最快，float32 最精确。"),
+            t(
+                "auto is fastest, float32 exact, int8 small and rougher.",
+                "auto 最快，float32 最精确，int8 最省但较粗略。",
+            ),
         ),
         option("offline", bool, False, t("Open no network connection.", "不连接网络。")),
         option("debug", bool, False, t("Show tracebacks of errors.", "出错时显示完整的调用栈。")),

@@ -18,11 +18,14 @@ from torch.nn import functional as F
 
 from polysee.checkpoints.folder import Card, export_folder
 from polysee.errors import ConfigError, NotSupportedError
+from polysee.inference.encoders import Dtype, ImageEncoder, TextEncoder
 from polysee.inputs.pixels import PixelRecipe
 from polysee.inputs.prompts import embed_names
 from polysee.inputs.tokenizer import Tokenizer
 from polysee.media.image import read_image, to_rgb
 
+MANY = 8
+"""Pictures that are worth the moment which the fastest path takes to be ready."""
 ImageLike = str | os.PathLike[str] | bytes | Image.Image | np.ndarray
 
 
@@ -52,11 +55,14 @@ class Embedder:
         hash: str,
         folder: Path,
         device: torch.device,
+        dtype: Dtype = "auto",
     ) -> None:
         self.model = model.to(device)
         self.card = card
         self.tokenizer = tokenizer
         self.id, self.hash, self.folder, self.device = id, hash, folder, device
+        self.image_encoder = ImageEncoder(self.model, card.pixels, dtype, device)
+        self._encode_text = TextEncoder(self.model, dtype, device)
 
     @property
     def recipe(self) -> PixelRecipe:
@@ -77,30 +83,36 @@ class Embedder:
         """
         if isinstance(images, (str, bytes, os.PathLike, Image.Image)):
             raise ConfigError("images must be a list, not one picture")
+        many = len(images) >= MANY
         batches = [
-            self.embed_pictures(np.stack([self._resize(image) for image in batch]))
+            self.embed_pictures(np.stack([self._resize(image) for image in batch]), many=many)
             for batch in _batches(images, batch_size)
         ]
         return self._joined(batches)
 
-    def embed_pictures(self, pictures: np.ndarray) -> np.ndarray:
+    def embed_pictures(self, pictures: np.ndarray, *, many: bool = True) -> np.ndarray:
         """Embed pictures that `recipe.resize` has brought to size.
 
+        Args:
+            many: whether they are part of many, as in an index; so the path does not depend on how they are batched.
         Shapes:
             pictures: (B, Y, X, C) uint8
             returns: (B, E) float32, unit length
         """
-        return self.embed_pixels(self.recipe.normalise(pictures))
+        return self.embed_pixels(self.recipe.normalise(pictures), many=many)
 
-    def embed_pixels(self, pixels: torch.Tensor) -> np.ndarray:
+    def embed_pixels(self, pixels: torch.Tensor, *, many: bool | None = None) -> np.ndarray:
         """Embed pixels that are already normalised.
 
+        Args:
+            many: whether they are part of many; None: a batch of 8 is.
         Shapes:
             pixels: (B, C, Y, X)
             returns: (B, E) float32, unit length
         """
+        many = len(pixels) >= MANY if many is None else many
         with torch.inference_mode():
-            return _unit(self.model.encode_image(pixels.to(self.device)))  # type: ignore[operator]
+            return _unit(self.image_encoder(pixels.to(self.device), many=many))
 
     def embed_text(self, texts: Sequence[str], batch_size: int = 64) -> np.ndarray:
         """Embed sentences, each as it stands.
@@ -118,7 +130,7 @@ class Embedder:
         for batch in _batches(texts, batch_size):
             tokens, mask = self.tokenizer(batch)
             with torch.inference_mode():
-                embedding = self.model.encode_text(tokens.to(self.device), mask.to(self.device))  # type: ignore[operator]
+                embedding = self._encode_text(tokens.to(self.device), mask.to(self.device))
                 batches.append(_unit(embedding))
         return self._joined(batches)
 

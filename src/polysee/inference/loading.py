@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 
+from polysee.checkpoints.bundled import bundled_folder, bundled_models
 from polysee.checkpoints.folder import folder_hash, load_folder, load_folder_tokenizer
 from polysee.checkpoints.hub import Progress, fetch, is_hub_name
 from polysee.errors import CheckpointError, ConfigError, NotSupportedError
 from polysee.inference.embedder import Embedder
+from polysee.inference.encoders import Dtype as Dtype
 from polysee.inference.language import wrapper_of
 from polysee.models.dalle import Dalle
 
-BUNDLED = Path(__file__).parent.parent / "bundled"
 Device = Literal["auto", "cpu", "cuda", "mps"]
-Dtype = Literal["auto", "float32"]
-
-
-def bundled_models() -> list[str]:
-    """The names of the models that come with the package."""
-    return sorted(f"polysee/{folder.parent.name}" for folder in BUNDLED.glob("*/config.json"))
 
 
 def load(
@@ -38,15 +33,15 @@ def load(
         model: `polysee/align-nano`; a folder with `config.json` and `model.safetensors`; or `owner/name`, with
             `@revision` (a branch, a tag, a commit) where it matters. What is downloaded is kept, and used from then
             on without asking; `HF_ENDPOINT` names a mirror, `HF_TOKEN` a token.
-        dtype: "float32" is exact; "auto" is the fastest path at cosine >= 0.999 to it: 8 bits for a GPT where
-            OpenVINO is installed, float32 for all others so far.
+        dtype: "float32" is exact; "auto" is the fastest path at cosine >= 0.999 to it (see `inference.image_paths`;
+            for a GPT, 8 bits where OpenVINO is installed); "int8" runs both towers in 8 bits, whatever the cosine.
         device: "auto" takes a GPU where there is one.
         progress: called with the bytes downloaded and their total.
     Raises:
         CheckpointError: no such model, it cannot be downloaded, or its folder is incomplete or damaged.
         OfflineError: a download is needed, and offline mode forbids it.
-        ConfigError: an unknown `dtype` or `device`.
-        NotSupportedError: the folder holds a part of a model, of pictures alone.
+        ConfigError: an unknown `dtype` or `device`, or "int8" for a language model or on a GPU.
+        NotSupportedError: the folder holds a part of a model, of pictures alone; "int8" without the extra `fast`.
     Returns:
         An `Embedder` for a model of pictures and text; a `LanguageModel` for a GPT and a Transformer, a
         `TextClassifier` for a BERT with classes, a `TextModel` for another BERT; an `ImageGenerator` for a DALL-E.
@@ -55,8 +50,8 @@ def load(
         >>> polysee.load("polysee/align-nano").embedding_size
         384
     """
-    if dtype not in ("auto", "float32"):
-        raise ConfigError(f"unknown dtype {dtype!r}; auto or float32")
+    if dtype not in get_args(Dtype):
+        raise ConfigError(f"unknown dtype {dtype!r}; one of {', '.join(get_args(Dtype))}")
     folder = model_folder(model, progress=progress)
     module, card = load_folder(folder)
     wrapper = wrapper_of(module)
@@ -76,9 +71,11 @@ def load(
         from polysee.inference.drawing import ImageGenerator
 
         return ImageGenerator(module, card, tokenizer, **about)
-    if wrapper is not None:
-        return wrapper(module, tokenizer, dtype=dtype, **about)
-    return Embedder(module, card, tokenizer, **about)
+    if wrapper is None:
+        return Embedder(module, card, tokenizer, dtype=dtype, **about)
+    if dtype == "int8":
+        raise ConfigError(f"{model}: int8 is for models of pictures and text; a GPT's auto is that")
+    return wrapper(module, tokenizer, dtype=dtype, **about)
 
 
 def model_folder(
@@ -95,7 +92,7 @@ def model_folder(
     """
     name = os.fspath(model)
     if name in bundled_models():
-        return BUNDLED / name.removeprefix("polysee/")
+        return bundled_folder(name)
     if _is_folder(name):
         return Path(name).expanduser()
     # A stranger may own the name on a hub.

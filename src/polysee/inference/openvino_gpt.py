@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from polysee.checkpoints.quantise import quantise
 from polysee.errors import NotSupportedError
 from polysee.generation import GptWriter
 from polysee.layers.attention import positions_of
@@ -197,7 +198,7 @@ class _Graph:
     def _matrix(self, weight: torch.Tensor) -> Any:
         if self.bits == 32:
             return self._constant(weight)
-        rows, scale = quantise(weight)
+        rows, scale = quantise(weight, bits=8)
         whole = self.op.convert(self.op.constant(rows.numpy()), "f32")
         return self.op.multiply(whole, self._constant(scale))
 
@@ -206,20 +207,3 @@ class _Graph:
 
     def _int(self, number: int) -> Any:
         return self.op.constant(np.int32(number))
-
-
-def quantise(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """A matrix in 8 bits, each row with a scale of its own.
-
-    Shapes:
-        weight: (rows, columns)
-        returns: (rows, columns) int8, (rows, 1) float32
-    Example:
-        >>> rows, scale = quantise(torch.tensor([[1.27, -0.5], [0.0, 0.0]]))
-        >>> rows.tolist()
-        [[127, -50], [0, 0]]
-    """
-    weight = weight.detach().float()
-    scale = weight.abs().amax(1, keepdim=True) / 127
-    scale = torch.where(scale > 0, scale, torch.ones_like(scale))
-    return (weight / scale).round().to(torch.int8), scale

@@ -5,6 +5,7 @@ Shapes: B batch, C channels, Y rows, X columns.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 
 import torch
@@ -42,6 +43,10 @@ class SameConv2d(nn.Conv2d):
         left, top = columns // 2, rows // 2
         x = F.pad(x, (left, columns - left, top, rows - top))
         return F.conv2d(x, weight, bias, self.stride, 0, self.dilation, self.groups)
+
+    def fixed_padding(self) -> list[int] | None:
+        """Above, left, below and right, where that is the same for maps of every size; here it is not."""
+        return None
 
     def _padding_of(self, size: int, axis: int) -> int:
         kernel, stride = self.kernel_size[axis], self.stride[axis]
@@ -87,10 +92,46 @@ class ConvNorm(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if self.training or not torch.is_grad_enabled():
             return self.activation(self.norm(self.conv(x)))
+        return self.activation(self.conv.convolve(x, *self.folded()))
+
+    def folded(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Weight and bias of the convolution that does the work of both, with the statistics as they are."""
         norm = self.norm
         assert norm.running_mean is not None
         assert norm.running_var is not None
         factor = norm.weight * (norm.running_var + norm.eps).rsqrt()  # (out_channels,)
         weight = self.conv.weight * factor[:, None, None, None]
-        bias = norm.bias - norm.running_mean * factor
-        return self.activation(self.conv.convolve(x, weight, bias))
+        return weight, norm.bias - norm.running_mean * factor
+
+
+class FoldedConvNorm(nn.Module):
+    """A `ConvNorm` for use alone, its normalisation folded into the convolution once and for all.
+
+    Shapes:
+        x: (B, in_channels, Y, X)
+        returns: (B, out_channels, ceil(Y / stride), ceil(X / stride))
+    """
+
+    def __init__(self, pair: ConvNorm) -> None:
+        super().__init__()
+        self.conv, self.activation = copy.deepcopy(pair.conv), pair.activation
+        weight, bias = (tensor.detach() for tensor in pair.folded())
+        self.conv.weight, self.conv.bias = nn.Parameter(weight), nn.Parameter(bias)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.activation(self.conv(x))
+
+
+def fold_norms(module: nn.Module) -> nn.Module:
+    """A copy in eval mode in which every `ConvNorm` is folded; its results differ by rounding alone.
+
+    Example:
+        >>> fold_norms(nn.Sequential(ConvNorm(3, 8, 1, activation=None)))[0]
+        FoldedConvNorm(...)
+    """
+    folded = copy.deepcopy(module).eval()
+    for parent in list(folded.modules()):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, ConvNorm):
+                setattr(parent, name, FoldedConvNorm(child))
+    return folded.requires_grad_(False)

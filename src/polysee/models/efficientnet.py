@@ -237,6 +237,10 @@ def _activation(config: EfficientNetConfig) -> Callable[[], nn.Module]:
 class _EvenConv2d(SameConv2d):
     """Padded as for maps whose size the stride divides, whatever their size."""
 
+    def fixed_padding(self) -> list[int]:
+        rows, columns = (self._padding_of(0, axis) for axis in (0, 1))
+        return [rows // 2, columns // 2, rows - rows // 2, columns - columns // 2]
+
     def _padding_of(self, size: int, axis: int) -> int:
         return self.kernel_size[axis] - self.stride[axis]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,14 @@ from polysee.cli.main import run
 from polysee.errors import ConfigError, NotSupportedError
 from polysee.inputs.pixels import PixelRecipe
 from polysee.inputs.tokenizer import Tokenizer, train_bpe
+from polysee.models.bert import Bert, BertConfig
 from polysee.models.clip import Clip, ClipConfig, ClipTextConfig
 from polysee.models.vit import ViTConfig
+
+FAST = all(find_spec(name) is not None for name in ("onnx", "onnxruntime", "openvino"))
+needs_fast = pytest.mark.skipif(not FAST, reason="not installed: pip install 'polysee[fast]'")
+if FAST:
+    import onnxruntime
 
 SAMPLES = Path(__file__).parents[3] / "samples"
 FILES = [SAMPLES / name for name in ("tabby-cat.jpg", "giraffes.jpg", "lighthouse.jpg")]
@@ -145,3 +152,73 @@ def test_every_command_takes_the_folder(form, request, tmp_path, capsys):
     assert run(line) == 0
     (result,) = json.loads(capsys.readouterr().out)["results"]
     assert sum(label["probability"] for label in result["labels"]) == pytest.approx(1, abs=1e-4)
+
+
+@needs_fast
+@pytest.mark.parametrize("form", ["onnx", "openvino"])
+@pytest.mark.parametrize("int8", [False, True])
+def test_the_towers_go_out_and_are_checked(ours, form, int8, tmp_path):
+    written = export_model(ours, tmp_path / "out", form, int8=int8)
+    own = {"onnx": {"image.onnx", "text.onnx"}}.get(
+        form, {"image.xml", "image.bin", "text.xml", "text.bin"}
+    )
+    assert set(written.files) == {*own, "config.json", "polysee.json", "tokenizer.json"}
+    assert set(written.cosine) == {"image", "text"}
+    least = 0.99 if int8 else 1 - 1e-5
+    assert all(least <= cosine <= 1 + 1e-5 for cosine in written.cosine.values())
+    if form == "onnx":
+        _runs_elsewhere(written, ours, least)
+
+
+def _runs_elsewhere(written, ours, least):
+    """As another program would use it: the file, the tokenizer and the recipe."""
+    session = onnxruntime.InferenceSession(str(Path(written.folder) / "text.onnx"))
+    embedder = polysee.load(ours, dtype="float32")
+    tokens, mask = embedder.tokenizer(TEXTS)  # of two lengths, one of them padded
+    (got,) = session.run(None, {"tokens": tokens.numpy(), "mask": mask.numpy()})
+    assert ((got * embedder.embed_text(TEXTS)).sum(1) >= least).all()
+    session = onnxruntime.InferenceSession(str(Path(written.folder) / "image.onnx"))
+    pictures = np.stack([RECIPE.read(str(file)) for file in FILES])
+    (got,) = session.run(None, {"pixels": RECIPE.normalise(pictures).contiguous().numpy()})
+    assert ((got * embedder.embed_image(FILES)).sum(1) >= least).all()
+
+
+@needs_fast
+def test_eight_bits_make_a_smaller_folder_and_lite_is_no_hindrance(tmp_path):
+    whole, small = (
+        export_model("polysee/align-nano", tmp_path / str(int8), "onnx", int8=int8)
+        for int8 in (False, True)
+    )
+    assert small.bytes < 0.35 * whole.bytes
+    assert min(whole.cosine.values()) > 1 - 1e-5
+    assert min(small.cosine.values()) > 0.98
+
+
+def test_what_cannot_be_exported_says_why_and_leaves_nothing(ours, tmp_path, monkeypatch):
+    with pytest.raises(ConfigError, match="int8"):
+        export_model(ours, tmp_path / "out", int8=True)
+    monkeypatch.setattr("polysee.apps.export.find_spec", lambda name: None)
+    with pytest.raises(NotSupportedError, match=r"onnx is not installed.*polysee\[fast\]"):
+        export_model(ours, tmp_path / "out", "onnx")
+    assert not (tmp_path / "out").exists()
+
+
+@needs_fast
+def test_a_model_of_text_alone_has_no_towers(tmp_path):
+    save_folder(tmp_path / "bert", Bert(BertConfig(9, 8, 1, 2, 16, 8)), Card())
+    with pytest.raises(NotSupportedError, match="pictures and text"):
+        export_model(tmp_path / "bert", tmp_path / "out", "onnx")
+
+
+@needs_fast
+def test_the_command_prints_the_cosines(ours, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("POLYSEE_LANG", "en")
+    line = ["models", "export", str(ours), "--format", "onnx"]
+    assert run([*line, "--out", str(tmp_path / "a")]) == 0
+    assert "image tower: cosine to the model's own vectors 1.0" in capsys.readouterr().out
+    assert run([*line, "--out", str(tmp_path / "b"), "--lang", "zh"]) == 0
+    assert "文字塔：" in capsys.readouterr().out.replace(": ", "：")
+    assert run([*line, "--out", str(tmp_path / "c"), "--json"]) == 0
+    assert set(json.loads(capsys.readouterr().out)["cosine"]) == {"image", "text"}
+    assert run(["models", "export", str(ours), "--int8", "--out", str(tmp_path / "d")]) == 2
+    assert "int8" in capsys.readouterr().err

@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from polysee.errors import ConfigError
-from polysee.inference.loading import BUNDLED
+from polysee.checkpoints.bundled import BUNDLED
 from polysee.inputs.vocabularies import train_language_bpe
 from polysee.training.start_vectors import start_vectors
 

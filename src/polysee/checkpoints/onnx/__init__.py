@@ -1,0 +1,1 @@
+"""Models in the form of ONNX, which other runtimes read: graphs built from a module's weights."""
