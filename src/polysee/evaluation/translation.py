@@ -102,7 +102,8 @@ def score(said: Sequence[str], references: Sequence[str], target: str) -> Transl
     for name, metric in metrics.items():
         found = metric.corpus_score(list(said), [list(references)], n_bootstrap=RESAMPLES)
         values[name] = found.score
-        intervals[name] = Interval(found._mean - found._ci, found._mean + found._ci)
+        middle, reach = float(found._mean), float(found._ci)
+        intervals[name] = Interval(middle - reach, middle + reach)
     return TranslationResult(**values, count=len(said), intervals=intervals)
 
 
