@@ -64,6 +64,11 @@ MESSAGES = (
         "if it is damaged, move that folder away and run `polysee index` again",
         "图库 {0} 读不出来（{1}）：如果已损坏，请把这个文件夹移走，再运行 `polysee index`",
     ),
+    (
+        "reading words in pictures needs rapidocr: pip install polysee[ocr]",
+        "识别图片中的文字需要 rapidocr：请运行 pip install polysee[ocr]",
+    ),
+    ("its words could not be read", "其中的文字无法识别"),
     ("the disk is full", "磁盘已满"),
     ("the page {} cannot be written: {}", "无法写入网页 {0}：{1}"),
     ("{}: its calibration is another model's", "{0} 的校准数据属于另一个模型"),

@@ -44,12 +44,19 @@ def index(
             help=t("Forget files that are gone from PATHS.", "从图库中去掉已经删除的文件。"),
         ),
     ] = False,
+    ocr: Annotated[
+        bool,
+        typer.Option(
+            "--ocr",
+            help=t("Also read the words in the pictures.", "同时识别图片中的文字。"),
+        ),
+    ] = False,
 ) -> int:
     from polysee.library import Library
 
     opened = Library(library, model=model, device=common.device, dtype=common.dtype)
     with output.progress_bar(t("Reading pictures", "正在读取图片")) as advance:
-        report = opened.index(paths, prune=prune, progress=advance)
+        report = opened.index(paths, prune=prune, progress=advance, ocr=ocr)
     if common.json:
         output.print_json(document(report))
     else:

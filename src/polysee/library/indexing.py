@@ -19,6 +19,7 @@ from polysee.errors import MediaError
 from polysee.library.catalogue import (
     FILES,
     MEDIA,
+    WORDS,
     Catalogue,
     vector_array,
     vectors_name,
@@ -84,11 +85,16 @@ class IndexRun:
     """One run of indexing into one catalogue with one model. Wants `lock.write_lock` held."""
 
     def __init__(
-        self, catalogue: Catalogue, embedder: Embedder, progress: Progress | None = None
+        self,
+        catalogue: Catalogue,
+        embedder: Embedder,
+        progress: Progress | None = None,
+        ocr: bool = False,
     ) -> None:
         self.catalogue = catalogue
         self.embedder = embedder
         self.progress = progress
+        self.ocr = ocr
         self.report = IndexReport()
         self.schema = vectors_schema(embedder.id, embedder.hash, embedder.embedding_size)
         self.vectors = vectors_name(embedder.hash)
@@ -96,6 +102,7 @@ class IndexRun:
         self._paths: dict[str, set[bytes]] | None = None
         self._waiting: dict[str, Content] = {}  # decoded, by hash; not yet encoded
         self._encoded: dict[str, tuple[dict[str, Any], np.ndarray]] = {}  # not yet written
+        self._words: dict[str, str] = {}  # read, by hash; not yet written
         self._rows: list[_FileRow] = []
         self._written_at = time.perf_counter()
 
@@ -128,6 +135,7 @@ class IndexRun:
         self.in_media = self._hashes("media")
         self.in_vectors = self._hashes(self.vectors)
         self.known = self.in_media & self.in_vectors
+        self.worded = self._hashes("words") if self.ocr else None
 
     def _hashes(self, name: str) -> set[str]:
         table = self.catalogue.read(name, ["hash"])
@@ -143,7 +151,7 @@ class IndexRun:
             total += 1
             old = self.files.get(key_of(item.path))
             same = old is not None and old[1:] == (item.size, item.mtime_ns)
-            if old is not None and same and old.hash in self.known:
+            if old is not None and same and self._complete(old.hash):
                 self.report.unchanged += 1
             else:
                 todo.append(item)
@@ -151,9 +159,13 @@ class IndexRun:
             self.progress(total - len(todo), total)
         return todo, total
 
+    def _complete(self, digest: str) -> bool:
+        """Whether all that is asked for is known of a content."""
+        return digest in self.known and (self.worded is None or digest in self.worded)
+
     def _read(self, todo: Sequence[Found]) -> Iterator[Read | Unread]:
         """Read in threads, in order, a little ahead of the encoder."""
-        work = partial(read, recipe=self.embedder.recipe, known=self.known)
+        work = partial(read, recipe=self.embedder.recipe, known=self.known, worded=self.worded)
         workers = max(2, min(8, os.cpu_count() or 2))
         window: deque[Future[Read | Unread]] = deque()
         pool = ThreadPoolExecutor(workers, thread_name_prefix="polysee-read")
@@ -178,6 +190,8 @@ class IndexRun:
         new = item.hash not in self.known
         if new and item.content is not None and item.hash not in self._encoded:
             self._waiting.setdefault(item.hash, item.content)
+        if item.words is not None:
+            self._words[item.hash] = item.words
         self._count(item, new)
         if len(self._waiting) >= BATCH_SIZE:
             self._encode()
@@ -228,6 +242,7 @@ class IndexRun:
         """Write what is encoded. The order matters: see `catalogue`."""
         self._written_at = time.perf_counter()
         self._write_contents()
+        self._write_words()
         ready = [row for row in self._rows if row.known.hash in self.known]
         self._rows = [row for row in self._rows if row.known.hash not in self.known]
         if ready:
@@ -256,6 +271,19 @@ class IndexRun:
             self.in_media.update(row["hash"] for row in rows)
         self.known.update(self._encoded)
         self._encoded.clear()
+
+    def _write_words(self) -> None:
+        """Write the words of contents that are known by now."""
+        if self.worded is None:
+            return
+        ready = {key: text for key, text in self._words.items() if key in self.known}
+        new = {key: text for key, text in ready.items() if key not in self.worded}
+        if new:
+            columns = {"hash": list(new), "text": list(new.values())}
+            self.catalogue.append("words", WORDS, columns)
+            self.worded.update(new)
+        for key in ready:
+            del self._words[key]
 
     def _forget(self, keys: Sequence[bytes]) -> None:
         if keys:

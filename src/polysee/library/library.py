@@ -73,6 +73,7 @@ class Library:
         paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
         prune: bool = False,
         progress: Progress | None = None,
+        ocr: bool = False,
     ) -> IndexReport:
         """Read folders and pictures into the library; what has not changed is skipped.
 
@@ -82,9 +83,15 @@ class Library:
             paths: folders, which are walked, and files.
             prune: forget files below `paths` that are gone, and erase what was kept of them.
             progress: called with how many files are done, and how many there are.
+            ocr: also read the words in the pictures, so that searches find them.
         Raises:
+            ConfigError: words are to be read, and rapidocr is not installed.
             LibraryError: the library is being written by another process, or cannot be written.
         """
+        if ocr:
+            from polysee.media.ocr import check_installed
+
+            check_installed()
         several = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -93,7 +100,7 @@ class Library:
             raise LibraryError(reason) from error
         with write_lock(self.path):
             catalogue = Catalogue(self.path)
-            return IndexRun(catalogue, self.embedder(), progress).run(several, prune)
+            return IndexRun(catalogue, self.embedder(), progress, ocr).run(several, prune)
 
     def search(
         self,
@@ -218,7 +225,7 @@ class Library:
         catalogue = self._catalogue()
         embedder = self.embedder()
         vectors = vectors_name(embedder.hash)
-        versions = catalogue.versions(["files", "media", vectors])
+        versions = catalogue.versions(["files", "media", "words", vectors])
         if self._shelf is None or self._shelf.versions != versions:
             if not versions[-1]:
                 raise LibraryError(_no_vectors(catalogue, embedder))

@@ -67,6 +67,7 @@ def rank(
     *,
     allowed: np.ndarray | None = None,
     everything: bool = False,
+    borne: np.ndarray | None = None,
 ) -> Ranking:
     """Judge a library's pictures.
 
@@ -75,9 +76,10 @@ def rank(
         excluded: what must not be seen.
         allowed: which pictures are asked about, such as a folder's; all by default.
         everything: let pass what is hardly relevant, too.
+        borne: how probable it is that the words in a picture are those asked for; either is enough.
     Shapes:
         vectors: (N, E), unit length
-        allowed: (N,), bool
+        allowed, borne: (N,)
     """
     shown = np.ones(len(vectors), bool) if allowed is None else allowed.copy()
     total = sum(weight for weight, _ in wanted)
@@ -91,6 +93,8 @@ def rank(
             judged *= calibration.relevance(vectors[rows], sought, among=own) ** share
         relevance = np.zeros(len(vectors), np.float32)
         relevance[rows] = judged
+        if borne is not None:
+            relevance = 1 - (1 - relevance) * (1 - borne)
     if not everything:
         shown &= relevance >= sum(share * calibration.cut(sought) for share, sought, _ in shares)
     rows = np.flatnonzero(shown)

@@ -47,6 +47,7 @@ class Read:
     Args:
         key: the path in the system's own bytes, as the library stores it.
         content: None if the library has this content and the model's vector for it.
+        words: what OCR read; None where it was not asked for, or is known already.
     """
 
     path: str
@@ -56,6 +57,7 @@ class Read:
     mtime_ns: int
     content: Content | None = None
     warning: str | None = None
+    words: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +75,15 @@ def key_of(path: str) -> bytes:
     return os.fsencode(path)
 
 
-def read(found: Found, recipe: PixelRecipe, known: set[str]) -> Read | Unread:
+def read(
+    found: Found, recipe: PixelRecipe, known: set[str], worded: set[str] | None = None
+) -> Read | Unread:
     """Read a file once: hash it and, if its content is new, decode, resize and thumbnail it.
 
     Args:
         recipe: how the model wants its pictures.
         known: hashes whose content and vector the library has.
+        worded: hashes whose words it has; None if words are not to be read.
     """
     key = key_of(found.path)
     try:
@@ -86,15 +91,31 @@ def read(found: Found, recipe: PixelRecipe, known: set[str]) -> Read | Unread:
     except MediaError as error:
         return Unread(found.path, key, error.reason, outdated=False)
     digest = hashlib.sha256(file.data).hexdigest()
+    wordless = worded is not None and digest not in worded
     if digest in known:
-        return Read(found.path, key, digest, file.size, file.mtime_ns)
+        words, remark = _words_apart(file.data) if wordless else (None, None)
+        return Read(found.path, key, digest, file.size, file.mtime_ns, None, remark, words)
     try:
         content = _decode_apart(file.data, recipe)
     except (MediaError, WorkerDied) as error:
         return Unread(found.path, key, error.reason, outdated=True)
     content.media["hash"] = digest
     warning = mislabelled(found.path, content.media["format"])
-    return Read(found.path, key, digest, file.size, file.mtime_ns, content, warning)
+    words, remark = _words_apart(file.data) if wordless else (None, None)
+    return Read(
+        found.path, key, digest, file.size, file.mtime_ns, content, warning or remark, words
+    )
+
+
+def _words_apart(data: bytes) -> tuple[str, str | None]:
+    """The words of a picture, read in a worker process, and a remark if that failed."""
+    from polysee.media.ocr import read_words
+
+    try:
+        words: str = call(read_words, data)
+    except (MediaError, WorkerDied):
+        return "", "its words could not be read"
+    return words, None
 
 
 def _decode_apart(data: bytes, recipe: PixelRecipe) -> Content:

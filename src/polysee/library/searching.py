@@ -27,6 +27,7 @@ from polysee.library.places import Located, may_name_place, read_places
 from polysee.library.query import LONGEST, hide_quoted, parse_query, says_nothing
 from polysee.library.ranking import rank, seek
 from polysee.library.reading import key_of
+from polysee.library.words import Words
 from polysee.media.files import absolute
 
 if TYPE_CHECKING:
@@ -155,6 +156,7 @@ class Shelf:
         taken: (N,), when each was taken, or null.
         where: (N, 2), latitude and longitude in degrees; NaN where that is unknown.
         sizes: (N, 2), width and height in pixels.
+        words: what OCR read in each, where it did.
         files: the whole table of files.
         versions: of the tables that this was read from.
     """
@@ -164,6 +166,7 @@ class Shelf:
     taken: pa.Array
     where: np.ndarray
     sizes: np.ndarray
+    words: Words
     files: pa.Table
     versions: tuple[int, ...]
 
@@ -186,6 +189,7 @@ class Shelf:
             _whole(media[name].take(place))
             for name in ("taken", "latitude", "longitude", "width", "height")
         )
+        words = catalogue.read("words", ["hash", "text"])
         degrees = [np.asarray(part.to_numpy(zero_copy_only=False), float) for part in where]
         return cls(
             matrix(table["vector"]),
@@ -193,6 +197,7 @@ class Shelf:
             taken,
             np.stack(degrees, axis=1),
             np.stack([width.to_numpy(), height.to_numpy()], axis=1),
+            Words(_texts(table["hash"], words)),
             files,
             versions,
         )
@@ -303,6 +308,7 @@ class Search:
             excluded,
             allowed=self.shelf.allowed(self.query),
             everything=everything,
+            borne=self.shelf.words.relevance(self.query.wanted) if self.query.wanted else None,
         )
         best = ranking.best(top)
         if not wanted and not excluded:  # a time or a place alone: the newest first
@@ -342,6 +348,14 @@ class Search:
 def _prefix(folder: str) -> bytes:
     separator = os.fsencode(os.sep)
     return key_of(folder).rstrip(separator) + separator
+
+
+def _texts(hashes: pa.ChunkedArray, words: pa.Table | None) -> list[str]:
+    """The words of each content; "" where none were read."""
+    if words is None:
+        return [""] * len(hashes)
+    found = words["text"].take(pc.index_in(hashes, words["hash"])).to_pylist()
+    return [text or "" for text in found]
 
 
 def _whole(array: pa.Array | pa.ChunkedArray) -> pa.Array:
