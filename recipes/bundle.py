@@ -9,8 +9,8 @@ import argparse
 import shutil
 from dataclasses import replace
 
+from polysee.checkpoints.bundled import BUNDLED
 from polysee.checkpoints.folder import TOKENIZER, WEIGHTS, load_folder, save_folder
-from polysee.inference.loading import BUNDLED
 from polysee.training.see import start_folder
 
 

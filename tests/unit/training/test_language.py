@@ -8,12 +8,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from polysee.checkpoints.bundled import BUNDLED
 from polysee.errors import ConfigError, DataError
 from polysee.training import run
 from polysee.training.language import LanguageTask
 from polysee.training.optimisers import Muon, orthogonalise
 from polysee.training.parts import Part
 from polysee.training.recipe import Language, Optimiser, Recipe
+from polysee.training.start_vectors import start_vectors
 
 pytestmark = pytest.mark.filterwarnings("ignore:::lightning")  # how it talks of workers and folders
 
@@ -207,3 +209,31 @@ def test_what_cannot_be_trained_is_named(recipe, objective, task, error, said):
 def test_columns_that_do_not_fit_are_named(recipe):
     with pytest.raises(ValueError, match="seq2seq needs 2"):
         recipe("seq2seq", task={"columns": ["en"]})
+
+
+def test_tokens_start_where_a_bilingual_model_puts_them(recipe):
+    folder = BUNDLED / "align-nano"
+    asked = recipe("seq2seq", task={"start_vectors": str(folder)})
+    task = LanguageTask(asked, asked.task)
+    wanted = start_vectors(folder, task.tokenizer.backend, asked.task.hidden_size)
+    assert torch.equal(task.model.token.weight, wanted)
+
+
+def test_names_are_learnt_beside_the_pairs_and_never_measured(recipe, monkeypatch):
+    names = [("cat", "tac"), ("dog", "god")]
+    monkeypatch.setattr("polysee.training.language.name_pairs", lambda columns: names)
+    plain, named = (recipe("seq2seq", task={"names": given}) for given in (False, True))
+    without, beside = (LanguageTask(asked, asked.task).objective for asked in (plain, named))
+    assert len(beside.pairs) == len(without.pairs) + len(names)
+    assert len(beside.held) == len(without.held)
+
+
+def test_texts_in_an_order_by_lot_are_the_same_texts(recipe, tmp_path):
+    rows = [f"{word} {number}" for number in range(40) for word in WORDS[:3]]
+    (tmp_path / "text.txt").write_text("|".join(rows), encoding="utf-8")
+    asked = recipe(task={"separator": "|", "shuffled": True})
+    task = LanguageTask(asked, asked.task)
+    whole = torch.cat([task.objective.tokens, task.objective.held])
+    text = task.tokenizer.decode(whole.tolist())
+    assert sorted(text) == sorted("".join(rows))
+    assert not text.startswith("".join(rows[:5]))
