@@ -67,8 +67,9 @@ class ImageEncoder:
         return right and (not isinstance(tower, ViT) or pixels.shape[2:] == (side, side))
 
     def _path(self, many: bool) -> tuple[Path, Encode]:
-        # Every change in place counts a tensor's version up.
-        version = sum(t._version for t in self.model.state_dict(keep_vars=True).values())
+        # Every change in place counts a tensor's version up; those made in inference mode have none.
+        tensors = self.model.state_dict(keep_vars=True).values()
+        version = sum(0 if tensor.is_inference() else tensor._version for tensor in tensors)
         if version != self._version:
             self._made, self._version = {}, version
         if many not in self._made:

@@ -260,6 +260,13 @@ def test_weights_that_changed_are_compiled_again(folder):
     np.testing.assert_allclose(embedder.embed_pictures(pictures(2)), -before, atol=1e-6)
 
 
+def test_a_model_may_be_loaded_in_inference_mode(folder):
+    with torch.inference_mode():
+        embedder = polysee.load(folder)
+    wanted = polysee.load(folder).embed_pictures(pictures(2))
+    np.testing.assert_allclose(embedder.embed_pictures(pictures(2)), wanted, atol=1e-6)
+
+
 @needs_runtime
 def test_int8_runs_both_towers_in_8_bits(folder):
     exact, small = polysee.load(folder, dtype="float32"), polysee.load(folder, dtype="int8")
