@@ -15,7 +15,8 @@ from polysee.datasets.tables import read_rows
 from polysee.datasets.wordnet import Likeness, WordNet
 from polysee.errors import DataError
 
-RAREST = 1.5  # on the Zipf scale: three in a hundred million words
+# On the Zipf scale: 1.5 is three in a hundred million words, 2.5 is three in ten million.
+RARE, RAREST = 2.5, 1.5
 LEAST_LIKE = 0.45  # to some class; below it, words rarely name what one can see
 MOST_CHINESE = 3  # words for one thing
 _DICTIONARY = "cedict_1_0_ts_utf-8_mdbg.txt"
@@ -56,9 +57,10 @@ def nouns() -> list[Noun]:
     chinese = translations(_dictionary())
     common = wordfreq.get_frequency_dict("zh")
     for word, senses in wordnet.things().items():
-        if word in named or wordfreq.zipf_frequency(word, "en") < RAREST:
-            continue
         known = [name for name in chinese.get(word, ()) if name not in named]
+        least = RAREST if known else RARE  # what a dictionary of the other language has is no curiosity
+        if word in named or wordfreq.zipf_frequency(word, "en") < least:
+            continue
         known.sort(key=lambda name: -common.get(name, 0))
         noun = Noun((word,), tuple(known[:MOST_CHINESE]), likeness(senses))
         if noun.likeness.max() >= LEAST_LIKE:

@@ -15,7 +15,8 @@ from polysee.datasets.teacher import centred_teacher_vectors
 from polysee.models.align import Align
 from polysee.training.see_data import class_names
 
-SHARE = 0.3  # of a sure class's place, beside the projection of length one
+SHARE = 0.5  # of a sure class's place, beside the projection of length one
+CENTRE = 0.8  # of what pictures have in common that is taken off each
 SPREAD = 0.06  # how much less alike a class may be and still count a third as much
 UNLIKE, ALIKE = 0.4, 0.8  # likeness up to which a name stays, and from which on it moves wholly
 
@@ -31,6 +32,18 @@ def add_imagenet_classes(model: Align, features: torch.Tensor, rank: int) -> Non
     _, weight, bias = imagenet_lite2()
     reduce, classify, bias = low_rank(weight, bias, features, rank)
     model.add_classes(reduce, classify, bias, SHARE * _places(model))
+    centre_pictures(model, features)
+
+
+@torch.no_grad()
+def centre_pictures(model: Align, features: torch.Tensor) -> None:
+    """Take off every picture's vector most of what all pictures have in common: it speaks for some names only.
+
+    The classes' probabilities sum to one, so what is taken off every place is taken off every picture.
+    """
+    assert model.class_mixture is not None
+    common = F.normalize(model.project_image(features), dim=1).mean(0)
+    model.class_mixture.places.weight.sub_(CENTRE * common[:, None])
 
 
 def low_rank(
@@ -75,7 +88,7 @@ def move_to_like_classes(
     no picture, may put the word elsewhere.
 
     Shapes:
-        vectors: (M, E), of unit length; likeness: (M, N) in 0-1; places: (N, E), of unit length
+        vectors: (M, E), of unit length; likeness: (M, N) in 0-1; places: (N, E), all as far from their middle
         returns: (M, E), of unit length
     """
     places = places - places.mean(0)

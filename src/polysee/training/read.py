@@ -122,7 +122,7 @@ class ReadTask:
         owners = said_of(pictures, self.groups, task.sentences, seed)
         owners = {text: group for text, group in owners.items() if text not in held_out}
         others = set(bilingual_texts(seed)[: task.texts]) - held_out - set(named) - set(owners)
-        texts = [*owners, *owners, *sorted(others)]
+        texts = [*owners, *sorted(others)]
         targets = F.normalize(self.model.text_projection(centred_teacher_vectors(texts)), dim=1)
         texts += named
         taught = TaughtTexts(texts, torch.cat([targets, places]), self.tokenizer, seed)

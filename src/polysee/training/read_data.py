@@ -51,7 +51,7 @@ def named_things(
         returns: M texts, and their targets (M, E) of unit length
     """
     assert model.class_mixture is not None
-    places = F.normalize(model.class_mixture.places.weight.T, dim=1)  # (N, E)
+    places = model.class_mixture.places.weight.T  # (N, E)
     drawn = _drawn(model, features_of)
     things = nouns()
     known = {name for thing in things for name in (*thing.english, *thing.chinese)}

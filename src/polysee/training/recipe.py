@@ -100,7 +100,7 @@ class Read(Strict):
             https://arxiv.org/abs/1906.06423).
         vocab_size: how many of the tokens are kept, the commonest.
         class_rank: of ImageNet's classifier, which becomes part of the pictures' vectors; 0 for without.
-        sentences: of each picture and language at most, by lot; each comes twice.
+        sentences: of each picture and language at most, by lot.
         texts: how many of the bilingual texts, beside them.
         nouns: whether names of things from WordNet, in both languages, are taught too; needs `class_rank`.
         pictures: how many a step's texts are held against.

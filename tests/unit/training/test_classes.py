@@ -6,7 +6,10 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from polysee.training.classes import low_rank, move_to_like_classes
+from polysee.models.align import Align, AlignConfig
+from polysee.models.bert import BertConfig
+from polysee.models.efficientnet import EfficientNetConfig
+from polysee.training.classes import centre_pictures, low_rank, move_to_like_classes
 
 
 @pytest.fixture
@@ -55,3 +58,18 @@ def test_the_liker_the_farther():
     likeness = torch.tensor([[0.5, 0.1], [0.7, 0.1], [0.9, 0.1]])
     moved = move_to_like_classes(torch.tensor([[0.0, 1.0]]).expand(3, 2), likeness, torch.eye(2))
     assert (moved[:, 0].diff() > 0).all()
+
+
+def test_what_all_pictures_share_is_taken_off_each():
+    torch.manual_seed(0)
+    text = BertConfig(vocab_size=9, hidden_size=8, num_layers=1, num_heads=2, mlp_size=8)
+    model = Align(AlignConfig(EfficientNetConfig(0.25, 0.25), text, projection_size=8)).eval()
+    hidden = model.config.image.hidden_size
+    model.add_classes(torch.randn(2, hidden), torch.randn(5, 2), torch.zeros(5), torch.randn(5, 8))
+    pooled = torch.rand(50, hidden)
+    with torch.no_grad():
+        before = model.project_image(pooled)
+        common = torch.nn.functional.normalize(before, dim=1).mean(0)
+        centre_pictures(model, pooled)
+        after = model.project_image(pooled)
+    assert_close(before - after, 0.8 * common.expand(50, 8), rtol=1e-4, atol=1e-5)

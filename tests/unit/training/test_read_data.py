@@ -91,7 +91,7 @@ def test_every_name_is_read_alone_and_a_drawing_names_a_thing_of_its_own(model, 
 def test_names_lie_by_the_class_that_they_are_like_and_by_their_drawing(model, things):
     texts, targets = named_things(model, features_of(model), seed=0)
     target = dict(zip(texts, targets, strict=True))
-    places = F.normalize(model.class_mixture.places.weight.T, dim=1).detach()
+    places = model.class_mixture.places.weight.T.detach()
     away = F.normalize(places - places.mean(0), dim=1)[0]
     asked = read_data.centred_teacher_vectors(["a photo of an okapi", "a photo of a quark"])
     with torch.no_grad():
