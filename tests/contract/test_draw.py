@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from polysee.datasets.scenes_words import unknown_words
+from polysee.inference.drawing import enlarged
 
 KEYS = {"files", "sheet", "seed", "seconds", "scores", "unknown_words"}
 
@@ -31,7 +32,16 @@ def test_it_helps_with_an_example(polysee, lang, example):
     done = polysee("draw", "--help", "--lang", lang)
     assert done.code == 0
     assert example in done.out
-    for option in ("--seed", "--guidance", "--style", "--negative", "--init", "--keep", "--json"):
+    for option in (
+        "--seed",
+        "--guidance",
+        "--style",
+        "--negative",
+        "--init",
+        "--keep",
+        "--vary",
+        "--json",
+    ):
         assert option in done.out
 
 
@@ -86,6 +96,33 @@ def test_a_picture_is_finished_below_what_is_kept(draw, tmp_path):
     assert np.abs(drawn[256:] - ramp[256:]).mean() > 8
 
 
+def test_a_variation_keeps_some_of_a_picture(draw, tmp_path):
+    first = draw("a dog", out=tmp_path / "first").document["files"][0]
+    same, near, far = (
+        pixels(
+            draw("a cat", "--init", first, "--vary", share, out=tmp_path / share).document["files"][
+                0
+            ]
+        )
+        for share in ("0", "0.3", "1")
+    )
+    changes = [np.abs(picture.astype(int) - same).mean() for picture in (near, far)]
+    assert 0.5 < changes[0] < changes[1]
+    two = draw("a cat", "-n", "2", "--init", first, "--vary", "0.3", out=tmp_path / "two")
+    assert np.array_equal(pixels(two.document["files"][0]), near)
+
+
+def test_pictures_are_enlarged_without_overshooting():
+    step = np.zeros((96, 96, 3), np.uint8) + 60
+    step[:, 48:] = 200
+    large = enlarged(step)
+    assert large.shape == (512, 512, 3)
+    assert (large.min(), large.max()) == (60, 200)
+    row = large[256, :, 0].astype(int)
+    assert ((row > 70) & (row < 190)).sum() <= 3  # bicubic alone takes seven
+    assert abs(int(np.argmax(row > 130)) - 256) <= 1
+
+
 def test_people_read_files_and_unknown_words(draw):
     done = draw("a dog riding a zeppelin", json=False)
     assert done.code == 0
@@ -105,6 +142,7 @@ def test_people_read_files_and_unknown_words(draw):
         ("a naked man", [], "not drawn here: naked"),
         ("血腥的场面", [], "血腥"),
         ("a dog", ["--keep", "2"], "keep"),
+        ("a dog", ["--vary", "-1"], "vary"),
     ],
 )
 def test_what_is_wrong_is_said(draw, prompt, options, reason):

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from PIL import Image
 
 from polysee.apps.draw_refusals import refuse
 from polysee.errors import ConfigError, NotSupportedError
+from polysee.generation.drawing import Given
 from polysee.inference.drawing import (
     DEFAULT_STEERING,
     OUTPUT_SIZE,
@@ -24,9 +25,6 @@ from polysee.inference.loading import Device, load
 from polysee.media.image import read_image
 from polysee.provenance import Made, save_picture
 
-if TYPE_CHECKING:
-    import torch
-
 MOST_PICTURES = 64
 SHEET_SIDE = 256  # of each picture on a contact sheet
 
@@ -37,11 +35,20 @@ class Start:
 
     Args:
         picture: its file.
-        keep: which share of it is kept, from above; the rest is drawn. 0 draws a variation of it.
+        keep: which share of it is kept, from above, and pasted back as it was; the rest is drawn.
+        vary: draw a variation in its place: so large a share of its codes, by lot, is drawn anew.
+    Raises:
+        ConfigError: a share is not from 0 to 1.
     """
 
     picture: Path
     keep: float = 0.5
+    vary: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, share in (("keep", self.keep), ("vary", self.vary)):
+            if share is not None and not 0 <= share <= 1:
+                raise ConfigError(f"{name} must be from 0 to 1, not {share}")
 
 
 @dataclass(frozen=True)
@@ -90,17 +97,17 @@ def draw_pictures(
     refuse(prompt)
     if not 1 <= count <= MOST_PICTURES:
         raise ConfigError(f"the number of pictures must be from 1 to {MOST_PICTURES}, not {count}")
-    if start is not None and not 0 <= start.keep <= 1:
-        raise ConfigError(f"keep must be from 0 to 1, not {start.keep}")
     began = time.perf_counter()
     generator = load(model, device=device)
     if not isinstance(generator, ImageGenerator):
         raise NotSupportedError(f"{model}: this model does not draw")
     first = None if start is None else read_image(start.picture)
-    kept = None if start is None or first is None else _kept_codes(generator, first, start.keep)
-    pictures = generator.draw(prompt, count, steering, kept=kept, progress=progress)
-    large = [enlarged(picture) for picture in pictures]
+    given = None
     if start is not None and first is not None:
+        given = _given(generator, first, start, range(steering.seed, steering.seed + count))
+    pictures = generator.draw(prompt, count, steering, given=given, progress=progress)
+    large = [enlarged(picture) for picture in pictures]
+    if start is not None and first is not None and start.vary is None:
         large = [_with_kept(picture, first, start.keep) for picture in large]
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -137,11 +144,18 @@ def contact_sheet(pictures: list[np.ndarray]) -> np.ndarray:
     return np.asarray(sheet)
 
 
-def _kept_codes(generator: ImageGenerator, picture: Image.Image, keep: float) -> torch.Tensor:
-    """The codes of whole rows from above; one row more than is kept, where the edge runs through a row."""
+def _given(
+    generator: ImageGenerator, picture: Image.Image, start: Start, seeds: Sequence[int]
+) -> Given:
+    """The codes of the picture, and which of them each drawing keeps."""
+    codes = generator.codes_of(picture).expand(len(seeds), -1)  # (B, N)
     grid = generator.model.config.dvae.grid_size
-    rows = int(np.ceil(keep * grid))
-    return generator.codes_of(picture)[: rows * grid]
+    if start.vary is not None:
+        lots = [np.random.default_rng([seed, 1]).random(codes.shape[1]) for seed in seeds]
+        return Given(codes, torch.from_numpy(np.stack(lots) >= start.vary))
+    # Whole rows; where the edge runs through a row, all of it.
+    rows = int(np.ceil(start.keep * grid))
+    return Given(codes, (torch.arange(codes.shape[1]) < rows * grid).expand_as(codes))
 
 
 def _with_kept(picture: np.ndarray, first: Image.Image, keep: float) -> np.ndarray:

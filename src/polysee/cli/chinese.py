@@ -264,6 +264,22 @@ MESSAGES = (
         "translations are scored by sacrebleu: install it first",
         "译文由 sacrebleu 评分：请先安装它",
     ),
+    # drawing
+    ("an empty prompt: say what to draw", "没有写要画什么"),
+    (
+        "the prompt is too long: {} tokens; the model reads {}",
+        "描述太长：{0} 个词元，模型最多读 {1} 个",
+    ),
+    ("this is not drawn here: {}", "不画这样的内容：{0}"),
+    ("unknown style {}; one of {}", "未知的画风 {0}，可用的有：{1}"),
+    (
+        "the number of pictures must be from 1 to {}, not {}",
+        "图片数量应在 1 到 {0} 之间，而不是 {1}",
+    ),
+    ("{} must be from 0 to 1, not {}", "{0} 应在 0 到 1 之间，而不是 {1}"),
+    ("{}: this model does not draw", "{0}：这个模型不会画图"),
+    ("{}: cannot be made: {}", "{0}：无法创建：{1}"),
+    ("{}: cannot be written: {}", "{0}：无法写入：{1}"),
     # fine-tuning
     (
         "{} was not fine-tuned on labels of its own: give --labels",

@@ -71,6 +71,18 @@ def draw(
             help=t("Which share of it stays, from above.", "从上往下保留多少。"),
         ),
     ] = 0.5,
+    vary: Annotated[
+        float | None,
+        typer.Option(
+            "--vary",
+            min=0.0,
+            max=1.0,
+            help=t(
+                "Of --init, a variation: so large a share is drawn anew.",
+                "画 --init 的变体：重画多大比例。",
+            ),
+        ),
+    ] = None,
     label: Annotated[
         bool, typer.Option("--label", help=t("A label that people see.", "加上看得见的标识。"))
     ] = False,
@@ -89,7 +101,7 @@ def draw(
             model=model,
             count=count,
             steering=Steering(seed, guidance, temperature, style=style, negative=negative),
-            start=None if init is None else Start(init.expanduser(), keep),
+            start=None if init is None else Start(init.expanduser(), keep, vary),
             visible=label,
             device=common.device,
             progress=advance,

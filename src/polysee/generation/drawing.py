@@ -1,6 +1,6 @@
 """Draw the codes of pictures, one after the other, steered by a text.
 
-Shapes: B pictures, T text tokens, N codes of a picture, K codes that there are, P codes that are kept.
+Shapes: B pictures, T text tokens, N codes of a picture, K codes that there are.
 """
 
 from __future__ import annotations
@@ -23,6 +23,23 @@ class Text(NamedTuple):
     mask: torch.Tensor
 
 
+class Given(NamedTuple):
+    """Codes that stand already: codes (B, N) int64, fixed (B, N) bool with True for those that are kept."""
+
+    codes: torch.Tensor
+    fixed: torch.Tensor
+
+    @property
+    def start(self) -> int:
+        """How many codes can be read at once: those that are fixed, where they are the first of every picture.
+
+        Scattered ones are read one by one, so that what is drawn between them does not depend on the batch.
+        """
+        count = int(self.fixed[0].sum())
+        first = torch.arange(self.fixed.shape[1], device=self.fixed.device) < count
+        return count if bool((self.fixed == first).all()) else 0
+
+
 def draw_codes(
     model: Dalle,
     text: Text,
@@ -30,7 +47,7 @@ def draw_codes(
     *,
     guidance: float = 1.0,
     away_from: Text | None = None,
-    kept: torch.Tensor | None = None,
+    given: Given | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> torch.Tensor:
     """Draw pictures; row i is drawn with the seed `decoding.seed` + i, whatever else is in the batch.
@@ -40,7 +57,7 @@ def draw_codes(
         guidance: how much further than the text says to go from what would be drawn without it. Ho and Salimans 2022
             (https://arxiv.org/abs/2207.12598), who do so in diffusion; 1 is the text alone, and costs half.
         away_from: what not to draw, in the place of no text at all.
-        kept: (B, P), the first codes, as they are to be.
+        given: codes that are kept; the others are drawn as what came before them wants it.
         progress: called with the number of codes drawn and their number in all.
     Shapes:
         returns: (B, N) int64
@@ -54,11 +71,10 @@ def draw_codes(
         writer = _Painter(model, text, _other(text, away_from) if guided else None)
         count, total = len(text.tokens), model.config.picture_length
         codes = torch.zeros(count, 0, dtype=torch.long, device=text.tokens.device)
-        if kept is not None and kept.shape[1]:
-            codes = kept[:, :total]
+        hidden = writer.start()
+        if given is not None and given.start:
+            codes = given.codes[:, : given.start]
             hidden = writer.read(codes)
-        else:
-            hidden = writer.start()
         sampler = Sampler(decoding, count, text.tokens.device)
         while codes.shape[1] < total:
             logits = model.code_output(hidden)
@@ -66,6 +82,9 @@ def draw_codes(
                 wanted, other = logits.chunk(2)
                 logits = other + guidance * (wanted - other)
             drawn = sampler(logits, [[]] * count)[:, None]  # (B, 1)
+            if given is not None:
+                place = slice(codes.shape[1], codes.shape[1] + 1)
+                drawn = torch.where(given.fixed[:, place], given.codes[:, place], drawn)
             codes = torch.cat([codes, drawn], dim=1)
             if codes.shape[1] < total:
                 hidden = writer.read(drawn)

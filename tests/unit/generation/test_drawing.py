@@ -7,7 +7,7 @@ import torch
 
 from polysee.checkpoints.folder import load_folder
 from polysee.errors import ConfigError
-from polysee.generation.drawing import Text, draw_codes
+from polysee.generation.drawing import Given, Text, draw_codes
 from polysee.generation.sampling import Decoding
 
 FREE, GREEDY = Decoding(temperature=1.0, seed=3), Decoding()
@@ -53,14 +53,28 @@ def test_guidance_is_the_formula(model, guidance, negative):
     assert torch.equal((without + guidance * (with_text - without)).argmax(2), drawn)
 
 
-def test_what_is_kept_stays(model):
-    kept = torch.randint(0, 36, (2, 5))
-    drawn = draw_codes(model, text(2), FREE, kept=kept, guidance=3.0)
-    assert torch.equal(drawn[:, :5], kept)
-    whole = torch.randint(0, 36, (2, 16))
-    assert torch.equal(draw_codes(model, text(2), FREE, kept=whole), whole)
-    free = draw_codes(model, text(2), FREE, kept=torch.zeros(2, 0, dtype=torch.long))
+def test_what_is_given_stays(model):
+    codes = torch.randint(0, 36, (2, 16))
+    first = torch.arange(16).expand(2, -1) < 5
+    drawn = draw_codes(model, text(2), FREE, given=Given(codes, first), guidance=3.0)
+    assert torch.equal(drawn[first], codes[first])
+    assert not torch.equal(drawn, codes)
+    scattered = torch.rand(2, 16, generator=torch.Generator().manual_seed(0)) < 0.5
+    drawn = draw_codes(model, text(2), FREE, given=Given(codes, scattered), guidance=3.0)
+    assert torch.equal(drawn[scattered], codes[scattered])
+    assert not torch.equal(drawn, codes)
+    whole, none = torch.ones_like(scattered), torch.zeros_like(scattered)
+    assert torch.equal(draw_codes(model, text(2), FREE, given=Given(codes, whole)), codes)
+    free = draw_codes(model, text(2), FREE, given=Given(codes, none))
     assert torch.equal(free, draw_codes(model, text(2), FREE))
+
+
+@torch.no_grad()
+def test_what_is_drawn_knows_what_is_given_before_it(model):
+    codes = torch.randint(0, 36, (1, 16))
+    scattered = torch.arange(16)[None] % 3 != 1
+    drawn = draw_codes(model, text(1), GREEDY, given=Given(codes, scattered))
+    assert torch.equal(model(*text(1), drawn).codes.argmax(2)[~scattered], drawn[~scattered])
 
 
 def test_progress_is_told(model):
