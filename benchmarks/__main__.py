@@ -12,7 +12,7 @@ import argparse
 import subprocess
 import sys
 
-SEARCH = ("voc_sentences", "negation", "nothing_there")
+SEARCH = ("voc_sentences", "negation", "nothing_there", "dates")
 
 
 def main() -> int:

@@ -20,6 +20,7 @@ dead process left without a file (at most one batch) is used or swept away by th
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import time
@@ -27,6 +28,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -94,9 +96,15 @@ class Catalogue:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.settings = self._read_settings()
-        with _explained(folder):
+
+    @cached_property
+    def _db(self) -> Any:
+        """The database, opened on first use: a warm search needs only `versions`."""
+        with _explained(self.folder):
             # interval 0: a server sees at once what an index run in another process adds
-            self._db = import_lancedb().connect(str(folder), read_consistency_interval=timedelta(0))
+            return import_lancedb().connect(
+                str(self.folder), read_consistency_interval=timedelta(0)
+            )
 
     # -- reading ------------------------------------------------------------------------------
 
@@ -140,10 +148,21 @@ class Catalogue:
                 time.sleep(0.05 * 4**attempt)
         return None
 
-    def versions(self, names: Iterable[str]) -> tuple[int, ...]:
-        """Numbers that change when one of the tables does."""
-        tables = (self.table(name) for name in names)
-        return tuple(table.version if table is not None else 0 for table in tables)
+    def versions(self, names: Iterable[str]) -> tuple[frozenset[str], ...]:
+        """What changes when one of the tables does: the names of their versions; empty for no table.
+
+        Read from the folder, since a search asks each time, and to open a table takes milliseconds.
+        """
+        return tuple(frozenset(self._manifests(name)) for name in names)
+
+    def _manifests(self, name: str) -> list[str]:
+        try:
+            listed = os.listdir(self.folder / f"{name}.lance" / "_versions")  # noqa: PTH208
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            raise self.damaged(error) from error
+        return [entry for entry in listed if entry.endswith(".manifest") and entry[0] != "."]
 
     def vector_tables(self) -> list[str]:
         """The tables of vectors, by name."""

@@ -32,7 +32,7 @@ COARSE, FINE = 8, 32
 BLOCK = 2048
 CANDIDATE = 0.80
 """Coarse correlation from which two pictures are compared in detail."""
-SAME = ((32, 0.945), (64, 0.965), (96, 0.983), (200, 0.990))
+SIDES, SAME = (32, 64, 96, 200), (0.945, 0.965, 0.983, 0.990)
 """Fine correlation from which two pictures are variants, by the shortest side of the smaller one in
 pixels: small copies have lost detail. Chosen on made variants of Flickr8k's training pictures."""
 ASPECT = 0.04
@@ -214,7 +214,7 @@ def same(one: np.ndarray, other: np.ndarray, side: int) -> bool:
         one, other: (FINE, FINE, 3), uint8
     """
     a, b = standard(np.stack([one, other]))
-    return bool(a @ b >= np.interp(side, *zip(*SAME, strict=True)))
+    return bool(a @ b >= np.interp(side, SIDES, SAME))
 
 
 def moved(one: np.ndarray, other: np.ndarray, reach: int = 3) -> bool:

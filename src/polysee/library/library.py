@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -139,6 +139,7 @@ class Library:
         started = time.perf_counter()
         if top < 1:
             raise ConfigError("top must be at least 1")
+        shelf = cache(self._open_shelf)  # once a search, and not before the request is checked
         asked = Query.read(
             query,
             image,
@@ -149,10 +150,9 @@ class Library:
             text_weight,
             image_weight,
             today,
-            lambda text: self._open_shelf().locate(text),
+            lambda text: shelf().locate(text),
         )
-        shelf = self._open_shelf()
-        search = Search(shelf, self.embedder(), self._calibration, asked)
+        search = Search(shelf(), self.embedder(), self._calibration, asked)
         found, model_seconds = search.run(top, everything)
         seconds = time.perf_counter() - started
         return SearchResult(

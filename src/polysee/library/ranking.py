@@ -35,6 +35,9 @@ class Ranking:
     def best(self, top: int) -> np.ndarray:
         """The rows of the best pictures that pass, by margin, then by score."""
         rows = np.flatnonzero(self.shown)
+        if len(rows) > 4 * top:  # do not sort what cannot be among them
+            least = np.partition(self.margin[rows], -top)[-top]
+            rows = rows[self.margin[rows] >= least]
         return rows[np.lexsort((-self.score[rows], -self.margin[rows]))[:top]]
 
 

@@ -168,10 +168,12 @@ class Shelf:
     sizes: np.ndarray
     words: Words
     files: pa.Table
-    versions: tuple[int, ...]
+    versions: tuple[frozenset[str], ...]
 
     @classmethod
-    def load(cls, catalogue: Catalogue, vectors: str, versions: tuple[int, ...]) -> Shelf:
+    def load(
+        cls, catalogue: Catalogue, vectors: str, versions: tuple[frozenset[str], ...]
+    ) -> Shelf:
         """Read what has a vector, a row in `media` and a file; an index run may be under way."""
         table = catalogue.read(vectors, ["hash", "vector"])
         media = catalogue.read(
@@ -253,15 +255,26 @@ class Shelf:
 
     def paths(self, hashes: Sequence[str], folder: str | None) -> dict[str, list[str]]:
         """All paths of some contents; those in `folder` first, if one was named."""
-        rows = self.files.filter(pc.is_in(self.files["hash"], pa.array(hashes, pa.string())))
-        found: dict[str, list[str]] = {}
-        pairs = zip(rows["hash"].to_pylist(), rows["path"].to_pylist(), strict=True)
+        sought = np.array(hashes, "S64")
+        first, last = (np.searchsorted(self._order[0], sought, side) for side in ("left", "right"))
         prefix = None if folder is None else _prefix(folder)
-        for digest, key in sorted(
-            pairs, key=lambda p: (prefix is not None and not p[1].startswith(prefix), p[1])
-        ):
-            found.setdefault(digest, []).append(os.fsdecode(key))
+        rows = [self._order[1][a:b] for a, b in zip(first, last, strict=True)]
+        every = pa.array(np.concatenate([*rows, np.zeros(0, int)]))
+        keys = iter(self.files["path"].take(every).to_pylist())
+        found: dict[str, list[str]] = {}
+        for digest, own in zip(hashes, rows, strict=True):
+            mine = [next(keys) for _ in own]
+            mine.sort(key=lambda key: (prefix is not None and not key.startswith(prefix), key))
+            if mine:
+                found[digest] = [os.fsdecode(key) for key in mine]
         return found
+
+    @cached_property
+    def _order(self) -> tuple[np.ndarray, np.ndarray]:
+        """The hashes of all files in order, and the rows where they stand."""
+        hashes = np.array(self.files["hash"].to_pylist(), "S64")
+        rows = np.argsort(hashes, kind="stable")
+        return hashes[rows], rows
 
     def _files_in(self, folder: str) -> pa.Table:
         prefix = _prefix(folder)
