@@ -21,7 +21,7 @@ def register(app: typer.Typer) -> None:
         help=t(
             "Go on from a beginning, word by word.\n\n"
             'Example: polysee write "Once upon a time" --seed 1',
-            "接着一个开头往下写。\n\n例子：polysee write 一个小女孩 --seed 1",
+            "接着一个开头往下写。\n\n例子：polysee write 一只狗在 --seed 1",
         ),
     )(write)
     command(
