@@ -40,6 +40,7 @@ from PIL import Image
 SAMPLES = Path(__file__).parents[1] / "samples"
 CENTRES = 1000
 QUERIES = 50
+THUMBNAIL = 10_000  # bytes, about what an index writes
 
 
 def make_photos(folder: Path, count: int, size: tuple[int, int], seed: int = 0) -> None:
@@ -170,15 +171,15 @@ def make_vectors(count: int, size: int, seed: int = 0) -> tuple[np.ndarray, np.n
     return tuple(v / np.linalg.norm(v, axis=1, keepdims=True) for v in (vectors, queries))  # type: ignore[return-value]
 
 
-def fill(folder: Path, vectors: np.ndarray, batch: int = 5000) -> list[str]:
-    """A library of made vectors, written in batches as an index writes."""
+def fill(folder: Path, vectors: np.ndarray, batch: int, thumbnail: int = 0) -> None:
+    """A library of made vectors, and thumbnails of so many random bytes, written in batches."""
     from polysee.library.catalogue import FILES, MEDIA, Catalogue, vector_array, vectors_schema
 
     folder.mkdir(parents=True)
     catalogue = Catalogue(folder)
     schema = vectors_schema(Fixed.id, Fixed.hash, vectors.shape[1])
     hashes = [f"{row:064x}" for row in range(len(vectors))]
-    thumbnail = np.random.default_rng(0).bytes(8000)
+    dice = np.random.default_rng(0)
     for start in range(0, len(vectors), batch):
         part = hashes[start : start + batch]
         rows = len(part)
@@ -189,12 +190,15 @@ def fill(folder: Path, vectors: np.ndarray, batch: int = 5000) -> list[str]:
         )
         media: dict[str, list[Any]] = {name: [None] * rows for name in MEDIA.names}
         media |= {"hash": part, "kind": ["image"] * rows, "format": ["JPEG"] * rows}
-        media |= {"width": [640] * rows, "height": [480] * rows, "thumbnail": [thumbnail] * rows}
+        media |= {
+            "width": [640] * rows,
+            "height": [480] * rows,
+            "thumbnail": [dice.bytes(thumbnail) for _ in part],
+        }
         catalogue.append("media", MEDIA, media)
         paths = [f"/photos/{digest[-9:]}.jpg".encode() for digest in part]
         numbers = {"size": [1] * rows, "mtime_ns": [10**18] * rows}
         catalogue.append("files", FILES, {"path": paths, "hash": part, **numbers})
-    return hashes
 
 
 def search(count: int, size: int) -> dict[str, Any]:
@@ -232,7 +236,7 @@ def large(count: int, size: int) -> dict[str, Any]:
     vectors, _ = make_vectors(count, size)
     with tempfile.TemporaryDirectory() as top:
         folder = Path(top) / "library"
-        written = timed(lambda: fill(folder, vectors, batch=512))
+        written = timed(lambda: fill(folder, vectors, batch=512, thumbnail=THUMBNAIL))
         before = bytes_of(folder)
         tidied = timed(Catalogue(folder).sweep)
         after = bytes_of(folder)
