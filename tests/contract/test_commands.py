@@ -31,6 +31,7 @@ CATS = ("tabby-cat.jpg", "ginger-kitten.jpg", "猫.jpg")  # the last is a copy o
 COMMANDS = [
     "index", "search", "duplicates", "classify", "write", "translate", "eval zero-shot", "eval retrieval",
     "eval translate", "models", "models download", "models export", "train", "finetune clip",
+    "sentiment", "eval classify", "finetune lm",
 ]  # fmt: skip
 SEARCH_KEYS = {
     "hits", "excluded", "dates", "excluded_dates", "places", "seconds", "model_seconds",

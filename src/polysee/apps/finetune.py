@@ -179,7 +179,7 @@ def finetune(
     before = load(asked.model, dtype="float32", device=device)
     recipe = make_recipe(asked, model_folder(asked.model), len(found.examples))
     run = asked.out / ".run"
-    resume = _resumes(run, recipe)
+    resume = resumes(run, recipe)
     assert isinstance(recipe.task, Finetune)
     task = FinetuneTask(recipe, recipe.task, found, before.device)
     made = train(recipe, task=task, machines=machines, folder=run, resume=resume, progress=progress)
@@ -232,7 +232,7 @@ def make_recipe(asked: Asked, start: Path, count: int) -> Recipe:
     )  # fmt: skip
 
 
-def _resumes(run: Path, recipe: Recipe) -> bool:
+def resumes(run: Path, recipe: Recipe) -> bool:
     """Whether a run of the very same recipe lies there; the recipe is written for the next time."""
     file = run / "recipe.json"
     asked = recipe.model_dump_json(indent=2)

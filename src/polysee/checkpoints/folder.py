@@ -46,6 +46,7 @@ class Card:
         pixels: how pictures are prepared.
         templates: sentences that a name of a thing is put into, both languages together; the library's when empty.
         licence, origin, revision: of the weights.
+        unsure_below: of a model that sorts texts, the chance of the likeliest label below which it says "unsure".
     """
 
     pixels: PixelRecipe = field(default_factory=PixelRecipe)
@@ -53,6 +54,7 @@ class Card:
     licence: str = "unknown"
     origin: str = "unknown"
     revision: str = ""
+    unsure_below: float = 0.0
 
 
 def save_folder(folder: Path, model: nn.Module, card: Card, *, half: bool = True) -> None:
@@ -86,8 +88,7 @@ def load_folder(folder: Path) -> tuple[nn.Module, Card]:
         files = weight_files(folder, pickles=False)
         fill(model, read_weights(files), files[0])
         card = Card()
-    path = folder / CARD
-    return model.eval(), _read_card(path) if path.exists() else card
+    return model.eval(), read_card(folder, card)
 
 
 def is_theirs(folder: Path) -> bool:
@@ -221,7 +222,15 @@ def _add_file(digest: hashlib._Hash, path: Path, absent: bytes = b"") -> None:
             digest.update(block)
 
 
-def _read_card(path: Path) -> Card:
+def read_card(folder: Path, default: Card | None = None) -> Card:
+    """The card of a model folder; the default where it has none.
+
+    Raises:
+        CheckpointError: it is damaged.
+    """
+    path = folder / CARD
+    if not path.exists():
+        return default or Card()
     values = read_json(path)
     try:
         pixels: dict[str, Any] = {

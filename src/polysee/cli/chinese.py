@@ -320,6 +320,25 @@ MESSAGES = (
     ("holds no picture", "里面没有图片"),
     ("lies in no class's folder", "不在任何类别的文件夹里"),
     ("the same picture has another label: {}", "同一张图片还有另一个标签：{0}"),
+    # texts and their labels
+    ("the text is empty: there is nothing to judge", "文字是空的：没有可判断的内容"),
+    ("{} does not sort texts; {} does", "{0} 不能给文字分类；{1} 可以"),
+    ("{}: no column {}; there are {}", "{0}：没有 {1} 列；有的列是 {2}"),
+    ("{}: no rows", "{0}：没有任何一行"),
+    ("{}: row {} has no {}", "{0}：第 {1} 行没有 {2}"),
+    ("{}: column {} holds no texts", "{0}：{1} 列中不是文字"),
+    (
+        "{}: column {} holds neither names nor whole numbers",
+        "{0}：{1} 列中既不是名称也不是整数",
+    ),
+    ("{}: {} is none of the labels {}", "{0}：{1} 不在标签 {2} 之中"),
+    (
+        "all texts have one label, {}: there is nothing to tell apart",
+        "所有文字的标签都是 {0}：没有可区分的类别",
+    ),
+    ("{} texts are too few: each label needs two", "只有 {0} 段文字，太少：每个标签至少要有两段"),
+    ("{} is no BERT: --task classify needs one", "{0} 不是 BERT：--task classify 需要 BERT"),
+    ("{} does not write: --task generate needs a GPT", "{0} 不会写作：--task generate 需要 GPT"),
     # training
     ("a batch of {} cannot be divided among {} processes", "一批 {0} 张无法平均分给 {1} 个进程"),
     (

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from polysee.cli import output
+from polysee.cli import evaluate_texts, output
 from polysee.cli.language import t
 from polysee.cli.options import DEFAULT_MODEL, Common, command, model_option, template_option
 from polysee.cli.texts import TRANSLATOR
@@ -47,6 +47,7 @@ def register(app: typer.Typer) -> None:
             "例子：polysee eval retrieval --data pictures.parquet --captions captions_zh",
         ),
     )(retrieval)
+    evaluate_texts.register(group)
     command(
         group,
         "translate",

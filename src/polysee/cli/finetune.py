@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from polysee.cli import output
+from polysee.cli import finetune_language, output
 from polysee.cli.language import t
 from polysee.cli.options import DEFAULT_MODEL, Common, command, model_option
 from polysee.cli.train import (
@@ -52,6 +52,7 @@ def register(app: typer.Typer) -> None:
             "例子：polysee finetune clip --data 图片/ --out 我的模型",
         ),
     )(clip)
+    finetune_language.register(group)
 
 
 def clip(

@@ -89,6 +89,7 @@ def _groups() -> tuple[ModuleType, ...]:
         models,
         provenance,
         search,
+        sentiment,
         texts,
         train,
     )
@@ -98,6 +99,7 @@ def _groups() -> tuple[ModuleType, ...]:
         search,
         duplicates,
         classify,
+        sentiment,
         texts,
         draw,
         evaluate,

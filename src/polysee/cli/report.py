@@ -46,10 +46,10 @@ def write_report(file: Path, report: FinetuneReport) -> Path:
             f"{count} in all; the {shown} nearest to being right come first.",
             f"共 {count} 个；最接近正确的 {shown} 个排在前面。",
         ),
-        curve=_curve(report.history),
+        curve=curve(report.history),
         percent=percent,
         points=points,
-        interval=_interval,
+        interval=shown_interval,
         localised=localised,
     )
 
@@ -74,7 +74,7 @@ def points(difference: float) -> str:
     return f"{100 * difference:+.1f}"
 
 
-def _interval(interval: Interval) -> str:
+def shown_interval(interval: Interval) -> str:
     return f"{100 * interval.low:.1f} – {100 * interval.high:.1f} %"
 
 
@@ -95,10 +95,10 @@ def _rows(report: FinetuneReport) -> list[dict[str, Any]]:
 def _matrices(report: FinetuneReport) -> list[list[list[dict[str, Any]]]]:
     if report.confusion is None:
         return []
-    return [_cells(table, report.classes) for table in report.confusion]
+    return [cells(table, report.classes) for table in report.confusion]
 
 
-def _cells(table: np.ndarray, names: list[str]) -> list[list[dict[str, Any]]]:
+def cells(table: np.ndarray, names: list[str]) -> list[list[dict[str, Any]]]:
     most = np.maximum(table.sum(1, keepdims=True), 1)
     return [
         [
@@ -133,7 +133,7 @@ def _shot(example: Example) -> dict[str, str]:
     return {"picture": picture, "name": Path(example.name).name}
 
 
-def _curve(history: list[tuple[int, float]]) -> dict[str, Any] | None:
+def curve(history: list[tuple[int, float]]) -> dict[str, Any] | None:
     """The curve as a path; nothing of one point."""
     if len(history) < 2:
         return None

@@ -36,7 +36,13 @@ def read_table(name: str | Path, columns: list[str] | None = None) -> pa.Table:
         DataError: there is no such file, it is not parquet, or it lacks a column.
     """
     try:
-        return pa.concat_tables(pq.read_table(path, columns=columns) for path in _files(Path(name)))
+        paths = _files(Path(name))
+        for path in paths:
+            found = pq.read_schema(path).names
+            absent = [column for column in columns or () if column not in found]
+            if absent:
+                raise DataError(f"{name}: no column {absent[0]}; there are {', '.join(found)}")
+        return pa.concat_tables(pq.read_table(path, columns=columns) for path in paths)
     except (pa.ArrowException, KeyError) as error:
         raise DataError(f"{name}: {error}") from error
 

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from polysee.checkpoints.folder import export_folder
+from polysee.checkpoints.folder import export_folder, read_card
 from polysee.errors import ConfigError, NotSupportedError
 from polysee.generation import (
     Decoding,
@@ -105,19 +105,59 @@ class TextClassifier(TextModel):
         assert isinstance(self.model, BertClassifier)
         return self.model.config.labels
 
+    @cached_property
+    def unsure_below(self) -> float:
+        """A label that is less likely than this is better not given; see `checkpoints.folder.Card`."""
+        return read_card(self.folder).unsure_below
+
     def classify(self, texts: Sequence[str], batch_size: int = 32) -> np.ndarray:
         """How likely each label is for each text.
 
         Shapes:
             returns: (N, labels) float32, each row summing to 1
         """
-        rows = [np.zeros((0, len(self.labels)), np.float32)]
-        for start in range(0, len(texts), batch_size):
-            tokens, mask = self.tokenizer(list(texts[start : start + batch_size]))
-            with torch.inference_mode():
-                logits = self.model(tokens.to(self.device), mask.to(self.device))
-                rows.append(logits.softmax(-1).cpu().numpy())
-        return np.concatenate(rows)
+        return self.logits(texts, batch_size).softmax(-1).numpy()
+
+    def logits(self, texts: Sequence[str], batch_size: int = 32) -> torch.Tensor:
+        """What the probabilities are made of.
+
+        A text longer than the model reads at once is read part by part; what is said of it is the mean over its parts,
+        each as heavy as it is long.
+
+        Shapes:
+            returns: (N, labels) float32
+        Raises:
+            ConfigError: `texts` is one string.
+        """
+        if isinstance(texts, str):
+            raise ConfigError("texts must be a list of strings, not one string")
+        whole = [self.tokenizer.encode(text, begin=False) for text in texts]
+        size = self.tokenizer.context_length - 2
+        parts = [
+            (row, tokens[start : start + size])
+            for row, tokens in enumerate(whole)
+            for start in range(0, max(1, len(tokens)), size)
+        ]
+        parts.sort(key=lambda part: len(part[1]))  # so that little is filled up
+        total = torch.zeros(len(texts), len(self.labels))
+        weight = torch.zeros(len(texts), 1)
+        for start in range(0, len(parts), batch_size):
+            rows, some = zip(*parts[start : start + batch_size], strict=True)
+            lengths = torch.tensor([[float(len(tokens) or 1)] for tokens in some])
+            found = self._read(some) * lengths
+            total.index_add_(0, torch.tensor(rows), found)
+            weight.index_add_(0, torch.tensor(rows), lengths)
+        return total / weight.clamp(min=1)
+
+    def _read(self, parts: Sequence[Sequence[int]]) -> torch.Tensor:
+        """Shapes: returns (parts, labels)."""
+        begin, end, pad = self.tokenizer.begin, self.tokenizer.end, self.tokenizer.pad
+        rows = [[t for t in (begin, *part, end) if t is not None] for part in parts]
+        width = max(map(len, rows))
+        tokens = torch.tensor([row + [pad] * (width - len(row)) for row in rows])
+        mask = torch.arange(width) < torch.tensor([[len(row)] for row in rows])
+        with torch.inference_mode():
+            return self.model(tokens.to(self.device), mask.to(self.device)).float().cpu()
 
 
 class LanguageModel(TextModel):

@@ -195,6 +195,37 @@ class Language(Strict):
         return self
 
 
+class Sentiment(Strict):
+    """A small BERT learns sentiment from labels and from what the teacher says, in both languages.
+
+    Args:
+        start: a model folder of align-nano's kind, whose text tower training begins from.
+        data: data sets with a train and a validation part, columns `text` and `label`, 0 for bad and 1 for good.
+        held_out: the share of the train parts that nothing is learnt from (see `datasets.labelled_texts.is_held_out`);
+            the probabilities are fitted on it.
+        train_length: tokens of a text while training; `context_length` once trained.
+        parts: of each review, so many parts are learnt too, as the teacher judges them.
+        neutral: so many captions are learnt as neither good nor bad.
+        hard: the weight of the labels, beside the teacher's probabilities.
+        hidden: the weight of the loss on the teacher's vectors.
+        precision: of the answers other than "unsure", so many are to be right on what is held out.
+    """
+
+    kind: Literal["sentiment"]
+    start: str
+    data: tuple[str, ...] = Field(min_length=1)
+    held_out: float = Field(0.08, gt=0, lt=1)
+    vocab_size: int = Field(10000, ge=300)
+    context_length: int = Field(256, ge=64, le=512)
+    train_length: int = Field(128, ge=8)
+    parts: int = Field(1, ge=0)
+    neutral: int = Field(2000, ge=0)
+    dropout: float = Field(0.1, ge=0, lt=1)
+    hard: float = Field(0.5, ge=0, le=1)
+    hidden: float = Field(1.0, ge=0)
+    precision: float = Field(0.9, ge=0, le=1)
+
+
 class Finetune(Strict):
     """A two-tower model learns a person's own pictures; `polysee finetune clip` writes such a recipe itself.
 
@@ -228,6 +259,36 @@ class Finetune(Strict):
     patience: int = Field(5, ge=1)
 
 
+class FinetuneLanguage(Strict):
+    """A language model learns a person's own texts; `polysee finetune lm` writes such a recipe itself.
+
+    Args:
+        start: the model folder that is fine-tuned.
+        data: a parquet file with texts; to write like them, a text file too.
+        task: "classify" teaches a BERT to sort texts, "generate" a GPT to go on as they do.
+        text, label: columns of a parquet file.
+        separator: what stands between the texts of a text file; the file is one text when absent.
+        method: "full" trains every weight, "lora" a low-rank addition to each matrix (see `layers.lora`) and, of a
+            BERT, the layers that sort.
+        context_length: tokens that a GPT learns from at once.
+        held_out: the share of texts that are not learnt from, but say when to stop.
+        patience: stop after so many validations without a gain.
+    """
+
+    kind: Literal["finetune-language"]
+    start: str
+    data: str
+    task: Literal["classify", "generate"]
+    text: str = "text"
+    label: str = "label"
+    separator: str | None = None
+    method: Literal["full", "lora"] = "lora"
+    rank: int = Field(8, ge=1)
+    context_length: int = Field(128, ge=2)
+    held_out: float = Field(0.2, gt=0, lt=1)
+    patience: int = Field(3, ge=1)
+
+
 class Recipe(Strict):
     """One training run.
 
@@ -250,7 +311,16 @@ class Recipe(Strict):
     ema_decay: float = Field(0.0, ge=0, lt=1)
     optimiser: Optimiser
     task: Annotated[
-        Distil | See | Read | FromNothing | Language | Finetune | TrainDvae | TrainDalle,
+        Distil
+        | See
+        | Read
+        | FromNothing
+        | Language
+        | Sentiment
+        | Finetune
+        | TrainDvae
+        | TrainDalle
+        | FinetuneLanguage,
         Field(discriminator="kind"),
     ]
 

@@ -19,7 +19,16 @@ from polysee.errors import ConfigError
 from polysee.training.callbacks import Average, Validate, Weights, holding, put
 from polysee.training.module import Task, TrainingModule
 from polysee.training.parts import DividedTask, Part
-from polysee.training.recipe import Distil, Finetune, Language, Read, Recipe, See
+from polysee.training.recipe import (
+    Distil,
+    Finetune,
+    FinetuneLanguage,
+    Language,
+    Read,
+    Recipe,
+    See,
+    Sentiment,
+)
 from polysee.training.recipe_drawing import TrainDalle, TrainDvae
 from polysee.training.sharding import is_sharded, make_whole
 
@@ -168,10 +177,18 @@ def make_task(recipe: Recipe) -> Task:
         from polysee.training.language import LanguageTask
 
         return LanguageTask(recipe, recipe.task)
+    if isinstance(recipe.task, Sentiment):
+        from polysee.training.sentiment import SentimentTask
+
+        return SentimentTask(recipe, recipe.task)
     if isinstance(recipe.task, Finetune):
         from polysee.training.finetune import FinetuneTask
 
         return FinetuneTask(recipe, recipe.task)
+    if isinstance(recipe.task, FinetuneLanguage):
+        from polysee.training.finetune_language import make_task as make_language_task
+
+        return make_language_task(recipe, recipe.task)
     if isinstance(recipe.task, TrainDalle):
         from polysee.training.dalle import DalleTask
 
