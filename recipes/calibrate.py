@@ -7,9 +7,9 @@ writes `calibration.json` and `calibration.safetensors` into the model's folder.
 Data: background pictures and sentences from the training splits of Flickr8k, the COCO subset, VOC and
 Tiny ImageNet, names from ImageNet-1k and emoji. The regressions are fitted on validation pictures,
 since a model is surer of pictures that it was trained on than it will be of anybody's: names that
-people used or did not use in their captions (Flickr8k), class names (Tiny ImageNet), names of whatever
-stands in a scene (VOC), captions (Flickr8k), and pictures as queries (Tiny ImageNet). Each kind's cut is
-where what is shown and what is right agree best. How exclusion is weighed was chosen by
+people used or did not use in their captions (Flickr8k), class names (Tiny ImageNet), captions
+(Flickr8k), and pictures as queries (Tiny ImageNet). Each kind's cut is where what is shown and
+what is right agree best. How exclusion is weighed was chosen by
 `benchmarks.negation` on VOC validation, and is not fitted here.
 Caltech-101 has no part in it: it is the test.
 """
@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -35,8 +34,8 @@ from polysee.library.calibration import Calibration, Judge, Sought
 from polysee.library.fitting import fit_evidence
 from polysee.library.ranking import rank, seek
 
-FLICKR, TINY, VOC = "captions/flickr8k", "photos/tiny-imagenet", "photos/voc-scenes"
-EVERY = {f"{FLICKR}/validation": 1, f"{TINY}/validation": 2, f"{VOC}/validation": 1}
+FLICKR, TINY = "captions/flickr8k", "photos/tiny-imagenet"
+EVERY = {f"{FLICKR}/validation": 1, f"{TINY}/validation": 2}
 BACKGROUND_PICTURES = {
     "captions/flickr8k/train-0": 9,
     "captions/coco-subset/train-0": 4,
@@ -145,20 +144,6 @@ def class_questions(embedder: polysee.Embedder) -> Iterator[Question]:
             yield Question(dataclasses.replace(sought), f"{TINY}/validation", truth)
 
 
-def scene_questions(embedder: polysee.Embedder) -> Iterator[Question]:
-    """Names against VOC, which says of every picture all of twenty kinds of things; hardly visible ones are unknown."""
-    rows = read_rows(f"{VOC}/validation", ["boxes"])
-    boxes = [json.loads(row["boxes"]) for row in rows]
-    names = {box["en"]: box["zh"] for some in boxes for box in some}
-    for spelt in (list(names), list(names.values())):
-        for sought, name in zip(seek(embedder, spelt), names, strict=True):
-            truth = np.zeros(len(boxes))
-            for row, some in enumerate(boxes):
-                own = [box["difficult"] for box in some if box["en"] == name]
-                truth[row] = (np.nan if all(own) else 1.0) if own else 0.0
-            yield Question(sought, f"{VOC}/validation", truth)
-
-
 def _tiny(columns: list[str]) -> list[dict[str, Any]]:
     name = f"{TINY}/validation"
     return read_rows(name, columns)[:: EVERY[name]]
@@ -194,11 +179,6 @@ def picture_questions(embedder: polysee.Embedder) -> Iterator[Question]:
         truth = (labels == label).astype(float)
         truth[query] = np.nan
         yield Question(Sought(vectors[query]), f"{TINY}/validation", truth)
-
-
-SOURCES = (
-    noun_questions, class_questions, scene_questions, caption_questions, picture_questions,
-)  # fmt: skip
 
 
 @dataclass
@@ -269,7 +249,7 @@ def calibrate(embedder: polysee.Embedder) -> Calibration:
     """Everything, in order."""
     bank = background(embedder)
     by_kind: dict[str, list[Question]] = {"name": [], "sentence": [], "picture": []}
-    for source in SOURCES:
+    for source in (noun_questions, class_questions, caption_questions, picture_questions):
         for question in source(embedder):
             by_kind[question.sought.kind].append(question)
     judges = {kind: fit(embedder, bank, kind, questions) for kind, questions in by_kind.items()}
