@@ -58,7 +58,8 @@ def nouns() -> list[Noun]:
     common = wordfreq.get_frequency_dict("zh")
     for word, senses in wordnet.things().items():
         known = [name for name in chinese.get(word, ()) if name not in named]
-        least = RAREST if known else RARE  # what a dictionary of the other language has is no curiosity
+        # What a dictionary of the other language has, too, is no curiosity.
+        least = RAREST if known else RARE
         if word in named or wordfreq.zipf_frequency(word, "en") < least:
             continue
         known.sort(key=lambda name: -common.get(name, 0))

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from polysee.errors import ConfigError
 from polysee.checkpoints.bundled import BUNDLED
+from polysee.errors import ConfigError
 from polysee.inputs.vocabularies import train_language_bpe
 from polysee.training.start_vectors import start_vectors
 
