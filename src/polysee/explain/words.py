@@ -49,7 +49,7 @@ def word_weights(model: TextClassifier, text: str, label: int) -> list[Word]:
     texts = [text[first:last] for first, last in pairwise(bounds)]
     whole = _log_odds(model, texts, label)
     looked_at = set(np.argsort(-np.abs(whole), kind="stable")[:MOST_PIECES].tolist())
-    words = []
+    words: list[Word] = []
     for number, piece in enumerate(pieces):
         weights = np.zeros(len(piece))
         if number in looked_at:

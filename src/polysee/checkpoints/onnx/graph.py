@@ -13,7 +13,7 @@ Shapes: B batch, T tokens, D hidden size, H heads, K head size.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -46,7 +46,7 @@ class Graph:
         self._onnx = import_module("onnx")
         self._lists: dict[tuple[int, ...], str] = {}
 
-    def model(self, inputs: dict[str, tuple[str, Sequence[int | str]]], output: str) -> Any:
+    def model(self, inputs: Mapping[str, tuple[str, Sequence[int | str]]], output: str) -> Any:
         """An `onnx.ModelProto` with one output, "embedding".
 
         Args:
