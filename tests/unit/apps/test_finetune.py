@@ -307,11 +307,11 @@ def test_cut_off_it_goes_on_and_ends_the_same(towers, colours, tmp_path, monkeyp
 
 
 def test_something_else_asked_begins_anew(towers, colours, tmp_path):
-    from polysee.apps.finetune import _resumes
+    from polysee.apps.finetune import resumes
 
     first = make_recipe(asked(towers, colours, tmp_path), towers / "clip", 36)
     second = make_recipe(asked(towers, colours, tmp_path, rate=0.5), towers / "clip", 36)
-    assert [_resumes(tmp_path / ".run", recipe) for recipe in (first, first, second)] == [
+    assert [resumes(tmp_path / ".run", recipe) for recipe in (first, first, second)] == [
         False, True, False,
     ]  # fmt: skip
 
