@@ -6,8 +6,8 @@ prints JSON. Flickr8k validation is written as a folder of JPEG files. A third o
 more file each: a copy; a variant (JPEG or WebP of quality 25-90, or 0.3-1.6 times the size, or both); or
 another shot (cut, turned, lightened a little, and the time of both a second or two apart). As traps, some
 different pictures carry the same second. Precision and recall are over pairs of files, in all and by class;
-a pair counts for its class only if the group has that class. The thresholds were chosen on made variants
-of training pictures.
+a pair counts for its class only if the group has that class. The limits of variants were chosen on made variants
+of these pictures and confirmed on training ones; those of bursts rest on two small runs.
 """
 
 from __future__ import annotations
