@@ -9,6 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from polysee.cli import finetune_language, output
+from polysee.cli.finetune_options import (
+    held_out_option,
+    out_option,
+    patience_option,
+    rank_option,
+    rate_option,
+    seed_option,
+)
 from polysee.cli.language import t
 from polysee.cli.options import DEFAULT_MODEL, Common, command, model_option
 from polysee.cli.train import (
@@ -68,12 +76,7 @@ def clip(
             ),
         ),
     ],
-    out: Annotated[
-        Path,
-        typer.Option(
-            "--out", metavar="FOLDER", help=t("Where the model is written.", "模型写到哪里。")
-        ),
-    ],
+    out: Annotated[Path, out_option()],
     model: Annotated[str, model_option(DEFAULT_MODEL)] = DEFAULT_MODEL,
     labels: Annotated[
         list[str] | None,
@@ -131,15 +134,7 @@ def clip(
             show_default=t("the method's own", "随方式而定"),
         ),
     ] = None,
-    rate: Annotated[
-        float | None,
-        typer.Option(
-            "--rate",
-            min=0.0,
-            help=t("Of learning.", "学习率。"),
-            show_default=t("the method's own", "随方式而定"),
-        ),
-    ] = None,
+    rate: Annotated[float | None, rate_option()] = None,
     batch_size: Annotated[
         int,
         typer.Option("--batch-size", min=2, help=t("Pictures a step.", "每步的图片数。")),
@@ -155,25 +150,10 @@ def clip(
             ),
         ),
     ] = 0,
-    rank: Annotated[int, typer.Option("--rank", min=1, help=t("Of lora.", "lora 的秩。"))] = 8,
-    held_out: Annotated[
-        float,
-        typer.Option(
-            "--held-out",
-            min=0.01,
-            max=0.9,
-            help=t("The share that says when to stop.", "留出来决定何时停止的比例。"),
-        ),
-    ] = 0.2,
-    patience: Annotated[
-        int,
-        typer.Option(
-            "--patience",
-            min=1,
-            help=t("Stop after so many epochs without a gain.", "连续多少轮没有进步就停止。"),
-        ),
-    ] = 3,
-    seed: Annotated[int, typer.Option("--seed", min=0, help=t("Of all chance.", "随机种子。"))] = 0,
+    rank: Annotated[int, rank_option()] = 8,
+    held_out: Annotated[float, held_out_option()] = 0.2,
+    patience: Annotated[int, patience_option()] = 3,
+    seed: Annotated[int, seed_option()] = 0,
     strategy: Annotated[Strategy, strategy_option()] = "auto",
     devices: Annotated[int, devices_option()] = 1,
     nodes: Annotated[int, nodes_option()] = 1,

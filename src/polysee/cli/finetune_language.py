@@ -9,6 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from polysee.cli import output
+from polysee.cli.finetune_options import (
+    held_out_option,
+    out_option,
+    patience_option,
+    rank_option,
+    rate_option,
+    seed_option,
+)
 from polysee.cli.language import t
 from polysee.cli.options import Common, command
 from polysee.cli.train import (
@@ -77,12 +85,7 @@ def lm(
             help=t("classify: sort texts; generate: write.", "classify：分类；generate：写作。"),
         ),
     ],
-    out: Annotated[
-        Path,
-        typer.Option(
-            "--out", metavar="FOLDER", help=t("Where the model is written.", "模型写到哪里。")
-        ),
-    ],
+    out: Annotated[Path, out_option()],
     text: Annotated[
         str,
         typer.Option("--text", metavar="COLUMN", help=t("The column of texts.", "存放文字的列。")),
@@ -127,37 +130,14 @@ def lm(
     epochs: Annotated[
         int, typer.Option("--epochs", min=1, help=t("At most so many.", "最多训练的轮数。"))
     ] = 10,
-    rate: Annotated[
-        float | None,
-        typer.Option(
-            "--rate",
-            min=0.0,
-            help=t("Of learning.", "学习率。"),
-            show_default=t("the method's own", "随方式而定"),
-        ),
-    ] = None,
+    rate: Annotated[float | None, rate_option()] = None,
     batch_size: Annotated[
         int, typer.Option("--batch-size", min=2, help=t("Texts a step.", "每步的文字数。"))
     ] = 16,
-    rank: Annotated[int, typer.Option("--rank", min=1, help=t("Of lora.", "lora 的秩。"))] = 8,
-    held_out: Annotated[
-        float,
-        typer.Option(
-            "--held-out",
-            min=0.01,
-            max=0.9,
-            help=t("The share that says when to stop.", "留出来决定何时停止的比例。"),
-        ),
-    ] = 0.2,
-    patience: Annotated[
-        int,
-        typer.Option(
-            "--patience",
-            min=1,
-            help=t("Stop after so many epochs without a gain.", "连续多少轮没有进步就停止。"),
-        ),
-    ] = 3,
-    seed: Annotated[int, typer.Option("--seed", min=0, help=t("Of all chance.", "随机种子。"))] = 0,
+    rank: Annotated[int, rank_option()] = 8,
+    held_out: Annotated[float, held_out_option()] = 0.2,
+    patience: Annotated[int, patience_option()] = 3,
+    seed: Annotated[int, seed_option()] = 0,
     strategy: Annotated[Strategy, strategy_option()] = "auto",
     devices: Annotated[int, devices_option()] = 1,
     nodes: Annotated[int, nodes_option()] = 1,
