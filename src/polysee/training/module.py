@@ -174,19 +174,21 @@ def make_optimiser(model: nn.Module, optimiser: Optimiser) -> torch.optim.Optimi
 
 def parameter_groups(model: nn.Module, optimiser: Optimiser) -> list[dict[str, Any]]:
     """Split the parameters that learn by their rate, by whether they are decayed, and by which Muon moves."""
-    linear = {id(module.weight) for module in model.modules() if isinstance(module, nn.Linear)}
+    maps = (nn.Linear, nn.Conv2d)
+    linear = {id(module.weight) for module in model.modules() if isinstance(module, maps)}
     groups: dict[tuple[float, bool, bool], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             matrix = optimiser.kind == "muon" and id(parameter) in linear
-            key = (optimiser.factor(name), parameter.ndim >= 2, matrix)
+            rate = optimiser.rate if matrix else optimiser.other_rate or optimiser.rate
+            key = (rate * optimiser.factor(name), parameter.ndim >= 2, matrix)
             groups.setdefault(key, []).append(parameter)
     return [
         {
             "params": parameters,
-            "lr": optimiser.rate * factor,
+            "lr": rate,
             "weight_decay": optimiser.weight_decay if decayed else 0.0,
             **({"matrix": matrix} if optimiser.kind == "muon" else {}),
         }
-        for (factor, decayed, matrix), parameters in groups.items()
+        for (rate, decayed, matrix), parameters in groups.items()
     ]

@@ -1,6 +1,7 @@
 """Muon: the update of a matrix is turned into the nearest orthogonal one, so that no direction is favoured.
 
-Jordan et al. 2024 (https://kellerjordan.github.io/posts/muon/).
+Jordan et al. 2024 (https://kellerjordan.github.io/posts/muon/). A convolution's kernel is the matrix that takes what
+stands under it to one place of its output.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class Muon(torch.optim.Optimizer):
     """Muon for the groups of parameters that say so (`matrix`), AdamW for the others, as one optimiser.
 
     Args:
-        groups: each with `params`, `lr`, `weight_decay`, `matrix`.
+        groups: each with `params`, `lr`, `weight_decay`, `matrix`; matrices have two dimensions or more, rows first.
         momentum: of the matrices.
         betas: of AdamW.
     """
@@ -79,8 +80,9 @@ class Muon(torch.optim.Optimizer):
             averages = [self._momentum_of(p) for p in some]
             torch._foreach_lerp_(averages, gradients, 1 - group["momentum"])
             ahead = torch._foreach_lerp(gradients, averages, group["momentum"])  # Nesterov's
-            moves = orthogonalise(torch.stack(ahead)).unbind()
-            factor = max(1.0, shape[0] / shape[1]) ** 0.5
+            matrices = torch.stack(ahead).flatten(2)  # (N, rows, columns)
+            moves = [move.view(shape) for move in orthogonalise(matrices)]
+            factor = max(1.0, matrices.shape[1] / matrices.shape[2]) ** 0.5
             torch._foreach_mul_(some, 1 - group["lr"] * group["weight_decay"])
             torch._foreach_add_(some, moves, alpha=-group["lr"] * factor)
 

@@ -26,7 +26,7 @@ from polysee.objectives.distillation import cosine_distillation, soft_label_dist
 from polysee.training.classes import add_imagenet_classes
 from polysee.training.distil import TaughtTexts
 from polysee.training.module import limited_scale
-from polysee.training.read_data import named_things, said_of
+from polysee.training.read_data import named_things, often_said, said_of
 from polysee.training.recall import recall_at_10
 from polysee.training.recipe import Read, Recipe
 from polysee.training.see import start_folder
@@ -118,7 +118,9 @@ class ReadTask:
         named: list[str] = []
         places = torch.zeros(0, self.model.config.projection_size)
         if task.nouns:
-            named, places = named_things(self.model, self._features, seed)
+            captions = {t for p in pictures if p.captioned for t in (*p.english, *p.chinese)}
+            known = often_said(captions - held_out)
+            named, places = named_things(self.model, self._features, seed, known)
         owners = said_of(pictures, self.groups, task.sentences, seed)
         owners = {text: group for text, group in owners.items() if text not in held_out}
         others = set(bilingual_texts(seed)[: task.texts]) - held_out - set(named) - set(owners)

@@ -5,7 +5,9 @@ Shapes: M texts, E projection size, N ImageNet's classes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 import numpy as np
 import torch
@@ -15,12 +17,14 @@ from polysee.datasets.drawings import drawings
 from polysee.datasets.nouns import Noun, nouns
 from polysee.datasets.pictures import Captioned
 from polysee.datasets.teacher import centred_teacher_vectors
-from polysee.inputs.prompts import sentences
+from polysee.inputs.prompts import is_chinese, sentences
 from polysee.models.align import Align
 from polysee.training.classes import move_to_like_classes
 from polysee.training.recall import LANGUAGES
 
 DRAWN = 0.5  # of a drawing's place, beside the name's own of length one
+OFTEN = 100  # captions: pictures have shown where a name lies that so many of them say
+MOST_WORDS, MOST_CHARACTERS = 3, 6  # of a name that captions are looked through for
 
 
 def said_of(
@@ -37,9 +41,41 @@ def said_of(
     return owners
 
 
+def often_said(captions: Iterable[str], least: int = OFTEN) -> set[str]:
+    """Words and runs of up to three words, without the s of plurals, or of up to six Chinese characters.
+
+    Args:
+        least: in so many captions they stand.
+    Example:
+        >>> sorted(often_said(["Two dogs", "a dog", "两只狗", "狗"], least=2))
+        ['dog', '狗']
+    """
+    counts: Counter[str] = Counter()
+    for caption in captions:
+        counts.update(set(_runs(caption)))
+    return {run for run, count in counts.items() if count >= least}
+
+
+def _runs(caption: str) -> Iterable[str]:
+    if is_chinese(caption):
+        for start in range(len(caption)):
+            for end in range(start + 1, min(len(caption), start + MOST_CHARACTERS) + 1):
+                yield caption[start:end]
+        return
+    words = re.findall(r"[^\W\d_]+", caption.lower())
+    for start in range(len(words)):
+        for end in range(start + 1, min(len(words), start + MOST_WORDS) + 1):
+            run = " ".join(words[start:end])
+            yield run
+            yield run.removesuffix("s")
+
+
 @torch.no_grad()
 def named_things(
-    model: Align, features_of: Callable[[list[bytes]], torch.Tensor], seed: int
+    model: Align,
+    features_of: Callable[[list[bytes]], torch.Tensor],
+    seed: int,
+    known: Collection[str] = (),
 ) -> tuple[list[str], torch.Tensor]:
     """Names in both languages, alone and in one sentence more by lot, and where a picture of such a thing lies.
 
@@ -47,6 +83,7 @@ def named_things(
 
     Args:
         features_of: encoded pictures to the picture tower's features.
+        known: names that pictures have taught: these stay where the teacher puts them.
     Shapes:
         returns: M texts, and their targets (M, E) of unit length
     """
@@ -54,9 +91,9 @@ def named_things(
     places = model.class_mixture.places.weight.T  # (N, E)
     drawn = _drawn(model, features_of)
     things = nouns()
-    known = {name for thing in things for name in (*thing.english, *thing.chinese)}
+    named = {name for thing in things for name in (*thing.english, *thing.chinese)}
     unlike = np.zeros(len(places))
-    things += [Noun((en,), (zh,), unlike) for en, zh in drawn if not {en, zh} & known]
+    things += [Noun((en,), (zh,), unlike) for en, zh in drawn if not {en, zh} & named]
     by_name = {name: vector for both, vector in drawn.items() for name in both}
     kinds = torch.from_numpy(np.stack([thing.likeness for thing in things])).float()  # (things, N)
     seen = torch.stack([_seen(thing, by_name, places.shape[1]) for thing in things])  # (things, E)
@@ -75,6 +112,8 @@ def named_things(
         of = torch.tensor([place for place, _ in part])
         moved = move_to_like_classes(vectors[start : start + 4096], kinds[of], places)
         moved = F.normalize(moved + DRAWN * seen[of], dim=1)
+        stays = torch.tensor([said[0].lower() in known for _, said in part])
+        moved = torch.where(stays[:, None], vectors[start : start + 4096], moved)
         for (_, said), target in zip(part, moved, strict=True):
             for text in dict.fromkeys((said[0], said[int(draw.integers(len(said)))])):
                 texts.append(text)

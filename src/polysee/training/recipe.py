@@ -18,12 +18,14 @@ class Optimiser(Strict):
 
     Args:
         kind: "muon" moves the matrices of linear maps by Muon, and the rest as AdamW does; see `training.optimisers`.
+        other_rate: for what Muon does not move; without it, as `rate`.
         rates: learning-rate factors of parts of the model, by the beginning of the parameter's name; 0 freezes.
         weight_decay: for matrices; vectors (biases, norms, temperatures) are never decayed.
     """
 
     kind: Literal["adamw", "muon"] = "adamw"
     rate: float = Field(gt=0)
+    other_rate: float | None = Field(None, gt=0)
     rates: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
     weight_decay: float = Field(0.05, ge=0)
     betas: tuple[float, float] = (0.9, 0.98)

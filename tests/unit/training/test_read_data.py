@@ -17,7 +17,7 @@ from polysee.models.align import Align, AlignConfig
 from polysee.models.bert import BertConfig
 from polysee.models.efficientnet import EfficientNetConfig
 from polysee.training import read_data
-from polysee.training.read_data import named_things, said_of
+from polysee.training.read_data import named_things, often_said, said_of
 
 SIZE, CLASSES = 16, 3
 
@@ -101,6 +101,23 @@ def test_names_lie_by_the_class_that_they_are_like_and_by_their_drawing(model, t
     drawn = read_data._drawn(model, features_of(model))
     assert target["yin yang"] @ drawn["yin yang", "太极图"] > 0
     torch.testing.assert_close(drawn["zebra", "斑马"], -drawn["yin yang", "太极图"])
+
+
+def test_a_name_that_pictures_have_taught_stays_where_the_teacher_puts_it(model, things):
+    moved = dict(zip(*named_things(model, features_of(model), seed=0), strict=True))
+    stays = dict(zip(*named_things(model, features_of(model), 0, {"okapi"}), strict=True))
+    asked = read_data.centred_teacher_vectors(["a photo of an okapi"])
+    with torch.no_grad():
+        torch.testing.assert_close(stays["okapi"], F.normalize(model.text_projection(asked))[0])
+    assert not torch.allclose(stays["okapi"], moved["okapi"])
+    torch.testing.assert_close(stays["Zebra"], moved["Zebra"])
+
+
+def test_what_captions_often_say_is_counted_once_a_caption_and_without_plurals():
+    captions = ["Cell phones on a phone", "a cell phone", "两部手机", "手机和手机壳"]
+    said = often_said(captions, least=2)
+    assert {"cell phone", "phone", "手机"} <= said
+    assert not {"phones", "on", "手机壳"} & said
 
 
 def test_a_drawing_lies_on_a_plain_ground_with_a_margin():
