@@ -19,6 +19,7 @@ from polysee.datasets.scenes_layout import Layout, Piece
 from polysee.datasets.scenes_places import background
 
 IMAGE_SIZE = 96
+_MOSTLY = [255 * (alpha > 127) for alpha in range(256)]
 _ZOOM = 2  # drawn so many times as large, then made smaller: soft edges
 
 
@@ -29,11 +30,13 @@ class Drawing:
     Args:
         image: (Y, X, C) uint8.
         seen: (Y, X) bool, where a thing covers the background.
+        owners: (Y, X) uint8, which thing of the scene is seen there, from 1 on; 0 for none.
         boxes: for each thing of the scene, left, top, right and bottom of all its copies, as shares of the side.
     """
 
     image: np.ndarray
     seen: np.ndarray
+    owners: np.ndarray
     boxes: list[tuple[float, float, float, float]]
 
 
@@ -48,14 +51,20 @@ def draw_scene(scene: Scene, seed: int | str, size: int = IMAGE_SIZE) -> Drawing
     image = background(scene.background, large, draw)
     pieces = Layout(scene, draw).pieces
     seen = Image.new("L", (large, large))
+    owners = seen.copy()
     darkness = 90 if scene.background.place == "night" else 64
     for piece in pieces:
         if piece.grounded and scene.background.place != "sea":
             _put_shadow(image, piece, darkness)
     for piece in pieces:
-        _put(image, seen, piece, scene.style)
+        _put(image, seen, owners, piece, scene.style)
     boxes = [_box_of(pieces, index) for index in range(len(scene.things))]
-    return Drawing(np.asarray(image.reduce(_ZOOM)), np.asarray(seen.reduce(_ZOOM)) > 127, boxes)
+    return Drawing(
+        np.asarray(image.reduce(_ZOOM)),
+        np.asarray(seen.reduce(_ZOOM)) > 127,
+        np.asarray(owners)[::_ZOOM, ::_ZOOM],
+        boxes,
+    )
 
 
 def draw_scenes(
@@ -68,7 +77,9 @@ def draw_scenes(
     return pictures
 
 
-def _put(image: Image.Image, seen: Image.Image, piece: Piece, style: Style) -> None:
+def _put(
+    image: Image.Image, seen: Image.Image, owners: Image.Image, piece: Piece, style: Style
+) -> None:
     """Paste a piece, and mark what it covers."""
     size = image.width
     width, height = max(2, round(piece.width * size)), max(2, round(piece.height * size))
@@ -79,7 +90,9 @@ def _put(image: Image.Image, seen: Image.Image, piece: Piece, style: Style) -> N
         art = sprite(piece.emoji, style, piece.colour, piece.mirrored)
         art = art.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=2.0)
     image.paste(art, corner, art)
-    seen.paste(255, corner, art.getchannel("A"))
+    covers = art.getchannel("A")
+    seen.paste(255, corner, covers)
+    owners.paste(0 if piece.thing is None else piece.thing + 1, corner, covers.point(_MOSTLY))
 
 
 def _put_shadow(image: Image.Image, piece: Piece, darkness: int) -> None:

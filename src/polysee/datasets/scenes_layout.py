@@ -5,6 +5,7 @@ Coordinates are shares of the picture's side; y grows downwards.
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +18,8 @@ from polysee.datasets.scenes_art import main_colour, profile, sprite
 from polysee.datasets.scenes_things import Concept, concepts
 
 MARGIN = 0.04
+LATTICE = 12  # places a side where a thing can begin: as many as codes, so that a thing's codes do not depend on where
+_APART = 1.14  # from one copy to the next, in widths
 _GROWTH = 1.2  # how much larger each size of things is than the one below it
 
 # How far down the eyes are, as shares of the face's height: in Noto, in Fluent.
@@ -150,9 +153,8 @@ class Layout:
         pieces = []
         for number, bottom in ((back, -1.1 * one.height), (count - back, 0.0)):
             for i in range(number):
-                place = (i - (number - 1) / 2) * one.width * 1.14
-                jitter = self.draw.uniform(-0.04, 0.04) * one.height
-                pieces.append(replace(one, x=place, bottom=bottom + jitter))
+                place = (i - (number - 1) / 2) * one.width * _APART
+                pieces.append(replace(one, x=place, bottom=bottom))
         return pieces
 
     def _on(self, relation: Relation) -> list[Piece]:
@@ -251,6 +253,9 @@ class Layout:
         largest = min(room / (right - left), (ground - MARGIN) / (low - top))
         single = alone and len(group) == 1  # it keeps its size; others fill their part
         scale = min(largest, 1.15) if single else self.draw.uniform(0.88, 1.0) * min(largest, 2.0)
+        copies = len(group) > 1 and len({piece.thing for piece in group}) == 1
+        step = group[0].width * _APART if copies else max(group[0].width, group[0].height)
+        scale = _whole(scale, step)
         width = (right - left) * scale
         spare = max(0.0, room - width)
         offset = self.draw.uniform(0.2, 0.8) * spare
@@ -259,7 +264,13 @@ class Layout:
         high = y + top * scale
         if high > 0.3 or self._flies(group):  # little in an empty picture: nearer to the middle
             y -= (high - 0.12) * self.draw.uniform(0.25, 0.65)
-        return [piece.moved(scale, x, y) for piece in group]
+        edge = (group[0].x - group[0].width / 2) * scale
+        x = _on_lattice(x, edge, start - left * scale, end - right * scale)
+        main = group[-1] if copies else group[0]  # of two ranks, the front
+        y = _on_lattice(y, main.bottom * scale, -top * scale, 1 - low * scale)
+        fitted = [piece.moved(scale, x, y) for piece in group]
+        # A hat keeps its place on the head.
+        return [_each_on_lattice(piece, start, end) for piece in fitted] if copies else fitted
 
     def _flies(self, group: Sequence[Piece]) -> bool:
         return all(p.thing is not None and "sky" in self._concept(p.thing).roles for p in group)
@@ -283,6 +294,34 @@ def _at_most(piece: Piece, extent: float) -> Piece:
 
 def _as_wide(piece: Piece, width: float) -> Piece:
     return piece.moved(width / piece.width, 0.0, 0.0)
+
+
+def _whole(scale: float, extent: float) -> float:
+    """The scale, or a little less: so that something so long covers whole steps of the lattice, two at least."""
+    steps = max(2, math.floor(scale * extent * LATTICE + 1e-6))
+    return min(scale, steps / LATTICE / extent)
+
+
+def _on_lattice(shift: float, edge: float, least: float, most: float) -> float:
+    """The nearest shift that brings an edge onto the lattice; the same one if none of them is from `least` to `most`.
+
+    Example:
+        >>> round(12 * _on_lattice(0.4, 0.0, 0.0, 0.6), 6)
+        5.0
+    """
+    nearest = math.floor((edge + shift) * LATTICE + 0.5 + 1e-6)  # halves all go one way
+    shifts = [(nearest + step) / LATTICE - edge for step in (-1, 0, 1)]
+    inside = [s for s in shifts if least - 1e-6 <= s <= most + 1e-6]
+    return min(inside, key=lambda s: (round(abs(s - shift), 6), -s), default=shift)
+
+
+def _each_on_lattice(piece: Piece, start: float, end: float) -> Piece:
+    left, top = piece.x - piece.width / 2, piece.bottom - piece.height
+    x = _on_lattice(0.0, left, start - left, end - left - piece.width)
+    up = (
+        math.floor(piece.bottom * LATTICE + 1e-6) / LATTICE - piece.bottom
+    )  # the back rank stays apart
+    return piece.moved(1.0, x, up if top + up >= 0 else 0.0)
 
 
 def _extent(group: Sequence[Piece]) -> float:

@@ -5,11 +5,13 @@ Shapes: B batch, T tokens, N codes of a picture.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
+from tokenizers import Tokenizer as Backend
 from torch.nn import functional as F
 
 from polysee.checkpoints.folder import TOKENIZER, Card, load_folder, save_folder
@@ -26,7 +28,9 @@ from polysee.training.parts import WHOLE, Part
 from polysee.training.recipe import Recipe
 from polysee.training.recipe_drawing import TrainDalle
 from polysee.training.see import start_folder
+from polysee.training.start_vectors import start_vectors
 
+DEVIATION = 0.02  # of fresh embeddings, as everywhere in the model
 _TOKENIZER_SEED = 500_000
 
 
@@ -43,7 +47,7 @@ class DalleTask:
         seeds = range(_TOKENIZER_SEED, _TOKENIZER_SEED + task.tokenizer_scenes)
         texts = [text for seed in seeds for text in _texts(scene_of("training", seed), seed)]
         self.tokenizer = Tokenizer(train_bpe(texts, task.vocab_size), task.context_length)
-        self.model = _fresh(task, dvae, self.tokenizer.backend.get_vocab_size())
+        self.model = _fresh(task, dvae, self.tokenizer.backend)
         self.seeds = range(VALIDATION_SEED, VALIDATION_SEED + task.validation_pictures)
         self.held_out = scenes_of("validation", self.seeds)
         self.held_out_codes = self._codes(self.held_out, self.seeds)
@@ -115,16 +119,48 @@ class DalleTask:
         return torch.cat(codes).cpu()
 
 
-def _fresh(task: TrainDalle, dvae: Dvae, vocab_size: int) -> Dalle:
+def _fresh(task: TrainDalle, dvae: Dvae, backend: Backend) -> Dalle:
     assert isinstance(dvae.config, DvaeConfig)
     config = DalleConfig(
-        dvae.config, vocab_size, task.context_length, task.hidden_size, task.num_layers,
-        task.num_heads, task.mlp_size, task.patterns, task.last_pattern, task.reach, task.dropout,
+        dvae.config, backend.get_vocab_size(), task.context_length, task.hidden_size,
+        task.num_layers, task.num_heads, task.mlp_size, task.patterns, task.last_pattern, task.reach,
+        task.dropout,
     )  # fmt: skip
     model = Dalle(config)
     model.dvae.load_state_dict(dvae.state_dict())
     model.dvae.requires_grad_(False)
+    with torch.no_grad():
+        for weight in (model.code.weight, model.code_output.weight):
+            weight.copy_(DEVIATION * vectors_by_level(dvae.config.levels, task.hidden_size))
+        if task.start_vectors:
+            meant = start_vectors(start_folder(task.start_vectors), backend, task.hidden_size)
+            model.token.weight.copy_(DEVIATION * task.hidden_size**0.5 * meant)
     return model
+
+
+def vectors_by_level(levels: Sequence[int], size: int) -> torch.Tensor:
+    """Vectors of codes in which those that share levels are alike: what is learnt of one holds for its neighbours.
+
+    Each level of each axis has a vector by lot, beside one for the axis that is taken as far as the level goes; a
+    code's is their sum.
+
+    Shapes:
+        returns: (K, size), of variance about one
+    Example:
+        >>> vectors = vectors_by_level((3, 5), 64)
+        >>> bool((vectors[0] - vectors[1]).norm() < (vectors[0] - vectors[2]).norm())
+        True
+    """
+    generator = torch.Generator().manual_seed(0)
+    vectors = torch.zeros(math.prod(levels), size)
+    place = 1  # what the axis counts in a code; see `models.dvae.FiniteScalarQuantizer`
+    for count in levels:
+        digits = torch.arange(len(vectors)) // place % count
+        along = torch.linspace(-1.5, 1.5, count)[:, None] * torch.randn(size, generator=generator)
+        own = 0.5 * torch.randn(count, size, generator=generator)
+        vectors += (along + own)[digits]
+        place *= count
+    return vectors / vectors.std()
 
 
 def _texts(scene: Scene, seed: int) -> list[str]:

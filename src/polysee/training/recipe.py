@@ -9,7 +9,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from polysee.errors import ConfigError
-from polysee.training.recipe_drawing import TrainDalle, TrainDvae
+from polysee.training.recipe_drawing import TrainDalle, TrainDvae, TrainJudge
 from polysee.training.strict import Strict
 
 
@@ -322,6 +322,7 @@ class Recipe(Strict):
         | Finetune
         | TrainDvae
         | TrainDalle
+        | TrainJudge
         | FinetuneLanguage,
         Field(discriminator="kind"),
     ]

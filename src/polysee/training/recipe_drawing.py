@@ -40,6 +40,8 @@ class TrainDalle(Strict):
 
     Args:
         start: the run, or the model folder, of a discrete VAE with `levels`; it is kept as it is.
+        start_vectors: a run or a model folder whose text tower says what a token means before training begins; see
+            `training.start_vectors`.
         patterns, last_pattern, reach: what of the picture each layer sees; see `models.dalle`.
         unconditional: the share of pictures that are shown without a text, so that drawing can be guided.
         detail: the chance that an attribute, or the background, is said; see `datasets.scenes_words`.
@@ -49,6 +51,7 @@ class TrainDalle(Strict):
 
     kind: Literal["dalle"]
     start: str
+    start_vectors: str | None = None
     vocab_size: int = Field(2000, ge=300)
     context_length: int = Field(48, ge=8)
     hidden_size: int = Field(320, ge=8)
@@ -63,3 +66,25 @@ class TrainDalle(Strict):
     detail: float = Field(0.7, ge=0, le=1)
     tokenizer_scenes: int = Field(6000, ge=10)
     validation_pictures: int = Field(200, ge=1)
+
+
+class TrainJudge(Strict):
+    """A judge of scenes, from fresh weights, on made scenes of seeds that no other recipe draws.
+
+    Args:
+        image_size, patch_size, hidden_size, num_layers: see `models.judge`.
+        rearranged: the share of scenes of two things that are put side by side instead.
+        spoiled: how much pictures are blurred at most, and a tenth of that noisy: made ones are not as clean.
+        absent: how many concepts that are not there each picture is asked about; half of them the likeliest.
+        validation_pictures: of combinations that training never shows.
+    """
+
+    kind: Literal["judge"]
+    image_size: int = Field(96, ge=16)
+    patch_size: int = Field(4, ge=1)
+    hidden_size: int = Field(128, ge=8)
+    num_layers: int = Field(3, ge=1)
+    rearranged: float = Field(0.3, ge=0, le=1)
+    spoiled: float = Field(0.6, ge=0, le=1)
+    absent: int = Field(6, ge=2)
+    validation_pictures: int = Field(500, ge=1)

@@ -29,7 +29,7 @@ from polysee.training.recipe import (
     See,
     Sentiment,
 )
-from polysee.training.recipe_drawing import TrainDalle, TrainDvae
+from polysee.training.recipe_drawing import TrainDalle, TrainDvae, TrainJudge
 from polysee.training.sharding import is_sharded, make_whole
 
 
@@ -197,6 +197,10 @@ def make_task(recipe: Recipe) -> Task:
         from polysee.training.dvae import DvaeTask
 
         return DvaeTask(recipe, recipe.task)
+    if isinstance(recipe.task, TrainJudge):
+        from polysee.training.judge import JudgeTask
+
+        return JudgeTask(recipe, recipe.task)
     from polysee.training.from_nothing import FromNothingTask
 
     return FromNothingTask(recipe, recipe.task)
