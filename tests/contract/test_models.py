@@ -26,6 +26,7 @@ from polysee.models.dalle import DalleConfig
 from polysee.models.dvae import DvaeConfig, GumbelDvaeConfig
 from polysee.models.efficientnet import EfficientNetConfig
 from polysee.models.gpt import GptConfig
+from polysee.models.judge import JudgeConfig
 from polysee.models.siglip import SiglipConfig, SiglipTextConfig
 from polysee.models.transformer import TransformerConfig
 from polysee.models.vit import ViTConfig
@@ -137,6 +138,11 @@ CASES = {
     "dvae-gumbel": Case(
         GumbelDvaeConfig(16, 2, 16, 1, 20, 8), lambda model, pixels: model(pixels).pixels.flatten(1),
         wrong=({"image_size": 18}, {"hidden_size": 15}, {"num_codes": 0}),
+    ),
+    "judge": Case(
+        JudgeConfig(("dog", "cat", "hat"), ("red", "blue"), ("sad",), ("on", "under"), 64, 8, 16, 1, 8),
+        lambda model, pixels: model(pixels), (64, 64),
+        wrong=({"image_size": 72}, {"hidden_size": 15}, {"concepts": ()}, {"colours": ("red", "red")}),
     ),
     "efficientnet": Case(
         NET, lambda model, pixels: model(pixels).pooled, (40, 33),

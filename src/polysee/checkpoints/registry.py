@@ -26,6 +26,7 @@ from polysee.models.dalle import Dalle, DalleConfig
 from polysee.models.dvae import Dvae, DvaeConfig, GumbelDvae, GumbelDvaeConfig
 from polysee.models.efficientnet import EfficientNet, EfficientNetConfig
 from polysee.models.gpt import Gpt, GptConfig
+from polysee.models.judge import Judge, JudgeConfig
 from polysee.models.siglip import Siglip, SiglipConfig
 from polysee.models.transformer import Transformer, TransformerConfig
 from polysee.models.vit import ViT, ViTConfig
@@ -53,6 +54,7 @@ FAMILIES = {
     "dvae-gumbel": Family(GumbelDvaeConfig, GumbelDvae),
     "efficientnet": Family(EfficientNetConfig, EfficientNet),
     "gpt": Family(GptConfig, Gpt),
+    "judge": Family(JudgeConfig, Judge),
     "siglip": Family(SiglipConfig, Siglip),
     "transformer": Family(TransformerConfig, Transformer),
     "vit": Family(ViTConfig, ViT),

@@ -62,7 +62,7 @@ def draw_scene(scene: Scene, seed: int | str, size: int = IMAGE_SIZE) -> Drawing
     return Drawing(
         np.asarray(image.reduce(_ZOOM)),
         np.asarray(seen.reduce(_ZOOM)) > 127,
-        np.asarray(owners)[::_ZOOM, ::_ZOOM],
+        np.array(owners)[::_ZOOM, ::_ZOOM],
         boxes,
     )
 

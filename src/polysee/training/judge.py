@@ -1,0 +1,143 @@
+"""Train a judge of scenes on made scenes.
+
+Shapes: B batch, C channels, Y/X rows/columns, G cells, M things of a scene, Q questions.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from polysee.checkpoints.folder import Card, save_folder
+from polysee.datasets.scenes import KINDS, Scene, scene_of, scenes_of
+from polysee.datasets.scenes_drawing import draw_scene, draw_scenes
+from polysee.datasets.scenes_truth import (
+    COLOUR_NAMES,
+    CONCEPTS,
+    FEELINGS,
+    rearranged,
+    truth_of,
+)
+from polysee.inputs.pixels import PixelRecipe
+from polysee.models.judge import Judge, JudgeConfig
+from polysee.objectives.judge import answer, cells_shown, hardest_absent, present
+from polysee.training.judging import ATTRIBUTES, accuracy, all_pairs
+from polysee.training.parts import WHOLE, Part
+from polysee.training.recipe import Recipe
+from polysee.training.recipe_drawing import TrainJudge
+
+FIRST_SEED = 500 * 10**9  # others begin at their own seed, times 10^9
+VALIDATION_SEED = 2_000_000  # the validation pictures are the same whatever a run's own seed is
+
+
+class JudgeTask:
+    """Every picture is drawn for its step, and never seen again."""
+
+    def __init__(self, recipe: Recipe, task: TrainJudge) -> None:
+        self.recipe, self.task = recipe, task
+        self.pixels = PixelRecipe(task.image_size)
+        config = JudgeConfig(
+            CONCEPTS, COLOUR_NAMES, FEELINGS, KINDS, task.image_size, task.patch_size,
+            task.hidden_size, task.num_layers,
+        )  # fmt: skip
+        self.model = Judge(config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        seeds = range(VALIDATION_SEED, VALIDATION_SEED + task.validation_pictures)
+        self.held_out = scenes_of("validation", seeds)
+        self.held_out_pictures = draw_scenes(self.held_out, seeds, task.image_size)
+
+    def batch(self, step: int) -> dict[str, torch.Tensor]:
+        """Scenes of training; their seeds are the numbers of the pictures."""
+        return self.batch_part(step, WHOLE)
+
+    def batch_part(self, step: int, part: Part) -> dict[str, torch.Tensor]:
+        """One process's part of `batch`."""
+        first = FIRST_SEED + self.recipe.seed * 10**9 + step * self.recipe.batch_size
+        seeds = part.rows(range(first, first + self.recipe.batch_size))
+        scenes = [self._scene(seed) for seed in seeds]
+        size = self.task.image_size
+        drawn = [draw_scene(s, seed, size) for s, seed in zip(scenes, seeds, strict=True)]
+        pixels = self.pixels.normalise(np.stack([d.image for d in drawn]))
+        draw = np.random.default_rng([self.recipe.seed, seeds[0]])
+        truth = {k: torch.from_numpy(v) for k, v in asdict(truth_of(scenes)).items()}
+        absent = draw.integers(len(CONCEPTS), size=(len(scenes), self.task.absent))
+        return {
+            "pixels": spoiled(pixels, self.task.spoiled, draw),
+            "shares": shares_of(
+                np.stack([d.owners for d in drawn]),
+                truth["concept"].shape[1],
+                self.model.config.grid_size,
+            ),
+            "absent": torch.from_numpy(absent),
+            **truth,
+        }
+
+    def losses(self, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        seen = self.model.look(batch["pixels"])
+        concept = batch["concept"]  # (B, M)
+        real = concept >= 0
+        hard = hardest_absent(seen.log_chances, concept, self.task.absent // 2)
+        rest = batch["absent"][:, self.task.absent // 2 :]
+        asked = torch.cat([concept.clamp(min=0), hard, rest], dim=1)  # (B, Q)
+        answers = self.model.ask(seen, asked)
+        there = (asked[..., None] == concept[:, None]).any(2)
+        things = concept.shape[1]
+        wanted = F.pad(real, (0, self.task.absent), value=True)
+        relation = self.model.relate(answers, all_pairs(concept))
+        return {
+            "cells": cells_shown(seen.log_chances, concept, batch["shares"]),
+            "present": 0.5 * present(answers.present, there, wanted),
+            **{
+                name: 0.25 * answer(getattr(answers, name)[:, :things], batch[name])
+                for name in ATTRIBUTES
+            },
+            "relation": 0.25 * answer(relation, batch["relation"].flatten(1)),
+        }
+
+    def validate(self) -> dict[str, float]:
+        """The share of right answers about true scenes of new combinations; see `training.judging.accuracy`."""
+        found = accuracy(self.model, self.pixels, self.held_out, self.held_out_pictures)
+        return {f"validation_{name}": value for name, value in found.items()}
+
+    def save(self, folder: Path) -> None:
+        """Write the model folder."""
+        origin = f"{self.recipe.name}: from fresh weights on made scenes"
+        card = Card(self.pixels, licence="Apache-2.0", origin=origin)
+        save_folder(folder, self.model, card, half=False)
+
+    def _scene(self, seed: int) -> Scene:
+        scene, draw = scene_of("training", seed), random.Random(f"judge-{seed}")
+        if draw.random() >= self.task.rearranged:
+            return scene
+        other = rearranged(scene, draw)
+        return other if other.split == "training" else scene
+
+
+def shares_of(owners: np.ndarray, things: int, grid_size: int) -> torch.Tensor:
+    """What of each cell every thing covers.
+
+    Shapes:
+        owners: (B, Y, X) uint8, from 1 on; 0 for none
+        returns: (B, G, M)
+    """
+    whose = torch.from_numpy(owners)[:, None] == torch.arange(1, things + 1).view(1, -1, 1, 1)
+    shares = F.avg_pool2d(whose.float(), owners.shape[1] // grid_size)  # (B, M, rows, columns)
+    return shares.flatten(2).mT
+
+
+def spoiled(pixels: torch.Tensor, most: float, draw: np.random.Generator) -> torch.Tensor:
+    """Pictures less sharp and less clean, each by lot: so that made ones are judged by what they show.
+
+    Shapes:
+        pixels: (B, C, Y, X)
+        returns: (B, C, Y, X)
+    """
+    blurred = F.avg_pool2d(pixels, 5, 1, 2, count_include_pad=False)
+    wanted = draw.random((2, len(pixels), 1, 1, 1)) < 0.7
+    share, noise = torch.from_numpy(draw.uniform(0, most, wanted.shape) * wanted).float()
+    grain = torch.from_numpy(draw.standard_normal(pixels.shape, np.float32))
+    return torch.lerp(pixels, blurred, share) + 0.1 * noise * grain

@@ -1,0 +1,164 @@
+"""Training of the judge of scenes: exact truth, questions about one place, a folder at the end."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+import torch
+
+from polysee.checkpoints.folder import load_folder
+from polysee.datasets.scenes import Background, Relation, Scene, Thing, scene_of, scenes_of
+from polysee.datasets.scenes_drawing import draw_scene, draw_scenes
+from polysee.datasets.scenes_truth import CONCEPTS, rearranged, truth_of
+from polysee.inputs.pixels import PixelRecipe
+from polysee.models.judge import Judge
+from polysee.objectives.judge import answer, cells_shown, hardest_absent, present
+from polysee.training.judge import JudgeTask, shares_of, spoiled
+from polysee.training.judging import accuracy, decoys
+from polysee.training.parts import Part
+from polysee.training.recipe import Recipe
+from polysee.training.run import train
+
+pytestmark = pytest.mark.filterwarnings("ignore:::lightning")  # how it talks of workers
+
+SMALL = {
+    "kind": "judge", "image_size": 32, "hidden_size": 16, "num_layers": 1, "validation_pictures": 8,
+}  # fmt: skip
+FIGURES = {
+    "present", "yes", "no", "all_present", "colour", "count", "size", "feeling", "relation"
+}  # fmt: skip
+
+
+def recipe(**task):
+    values = {
+        "name": "small-judge",
+        "steps": 4,
+        "batch_size": 4,
+        "validate_every": 4,
+        "optimiser": {"rate": 3e-3},
+    }
+    return Recipe.model_validate({**values, "task": {**SMALL, **task}})
+
+
+def row(*names):
+    things = tuple(Thing(name) for name in names)
+    beside = tuple(Relation("left of", i, i + 1) for i in range(len(names) - 1))
+    return Scene(things, beside, Background("plain", ("white",)), "noto")
+
+
+def test_batches_depend_on_the_step_alone_and_can_be_shared():
+    asked = recipe()
+    first, again = (JudgeTask(asked, asked.task) for _ in range(2))
+    batch, other = first.batch(7), again.batch(7)
+    for key, value in batch.items():
+        assert torch.equal(value, other[key]), key
+    assert not torch.equal(batch["pixels"], first.batch(8)["pixels"])
+    parts = [first.batch_part(7, Part(i, of=2))["concept"] for i in range(2)]
+    assert torch.equal(torch.cat(parts), batch["concept"][[0, 2, 1, 3]])
+    assert batch["shares"].shape == (4, 16, 4)
+
+
+def test_a_recipe_ends_in_a_model_folder(tmp_path):
+    folder = train(recipe(), folder=tmp_path / "run", progress=False)
+    model, card = load_folder(folder)
+    assert isinstance(model, Judge)
+    assert model.config.concepts == CONCEPTS
+    seeds = range(6)
+    scenes = scenes_of("validation", seeds)
+    found = accuracy(model, card.pixels, scenes, draw_scenes(scenes, seeds, 32))
+    assert set(found) == FIGURES
+    assert all(0 <= value <= 1 or np.isnan(value) for value in found.values())
+
+
+def test_a_few_steps_learn_a_few_scenes():
+    asked = recipe(spoiled=0.0, rearranged=0.0)
+    task = JudgeTask(asked, asked.task)
+    batch = task.batch(0)
+    optimiser = torch.optim.AdamW(task.model.parameters(), 0.01)
+    for _ in range(120):
+        optimiser.zero_grad()
+        losses = task.losses(batch)
+        sum(losses.values()).backward()
+        optimiser.step()
+    assert losses["cells"] < 0.5
+    assert losses["relation"] < 0.1
+    task.model.eval()
+    seen = task.model.look(batch["pixels"])
+    concept = batch["concept"]
+    answers = task.model.ask(seen, concept.clamp(min=0))
+    real = concept >= 0
+    assert (answers.present[real] > 0).float().mean() > 0.9
+    assert (answers.count.argmax(2)[real] == batch["count"][real]).float().mean() > 0.8
+
+
+def test_the_owner_of_every_pixel_is_known():
+    scene = row("dog", "cat")
+    drawn = draw_scene(scene, 3)
+    assert set(np.unique(drawn.owners)) == {0, 1, 2}
+    for number, (left, top, right, low) in enumerate(drawn.boxes, 1):
+        rows, columns = np.nonzero(drawn.owners == number)
+        assert columns.min() >= round(left * 96) - 1
+        assert columns.max() <= round(right * 96) + 1
+        assert rows.min() >= round(top * 96) - 1
+        assert rows.max() <= round(low * 96) + 1
+    differing = (drawn.owners > 0) != drawn.seen
+    assert differing.mean() < 0.03  # edges are soft
+    shares = shares_of(drawn.owners[None], 4, 12)[0]
+    assert shares.shape == (144, 4)
+    assert shares[:, 2:].sum() == 0
+    assert shares.sum(1).max() <= 1
+    assert shares[:, 0].sum().item() == pytest.approx((drawn.owners == 1).mean() * 144, rel=1e-4)
+
+
+def test_truth_tells_every_pair_of_a_row():
+    truth = truth_of([row("dog", "cat", "car")])
+    assert truth.relation[0, :3, :3].tolist() == [[-100, 2, 2], [8, -100, 2], [8, 8, -100]]
+    assert truth.concept[0, 3] < 0
+    assert (truth.size[0] == -100).all()
+
+
+def test_two_things_can_be_put_side_by_side():
+    worn = scene_of("training", 5)
+    for seed in range(200):
+        scene = scene_of("training", seed)
+        if scene.relations and scene.relations[0].kind == "wearing" and len(scene.things) == 2:
+            worn = scene
+    other = rearranged(worn, random.Random(0))
+    assert other.things == worn.things
+    assert [r.kind for r in other.relations] == ["left of"]
+    three = row("dog", "cat", "car")
+    assert rearranged(three, random.Random(0)) == three
+
+
+def test_decoys_are_near_and_not_there():
+    truth = truth_of(scenes_of("training", range(30)))
+    others = decoys(truth.concept)
+    assert ((others >= 0) == (truth.concept >= 0)).all()
+    assert not (others[:, :, None] == truth.concept[:, None])[others >= 0].any()
+    assert np.array_equal(others, decoys(truth.concept))
+
+
+def test_spoiling_is_of_each_picture_alone():
+    pixels = PixelRecipe(16).normalise(
+        np.random.default_rng(0).integers(0, 255, (6, 16, 16, 3)).astype(np.uint8)
+    )
+    assert torch.equal(spoiled(pixels, 0.0, np.random.default_rng(1)), pixels)
+    changes = (spoiled(pixels, 1.0, np.random.default_rng(1)) - pixels).abs().mean((1, 2, 3))
+    assert changes.max() > 0.1
+    assert changes.min() < changes.max() / 2
+
+
+def test_losses_are_cross_entropies():
+    log_chances = torch.tensor([[[0.7, 0.1, 0.2]]]).log()  # one cell, two concepts, nothing
+    found = cells_shown(log_chances, torch.tensor([[1, -1]]), torch.tensor([[[0.25, 0.0]]]))
+    expected = -(0.25 * np.log(0.1) + 0.75 * np.log(0.2))
+    assert found.item() == pytest.approx(expected, rel=1e-5)
+    assert hardest_absent(log_chances, torch.tensor([[0, -1]]), 1).tolist() == [[1]]
+    logits = torch.tensor([[2.0, 9.0, -1.0]])
+    there, asked = torch.tensor([[True, True, False]]), torch.tensor([[True, False, True]])
+    yes, no = np.log1p(np.exp(-2.0)), np.log1p(np.exp(-1.0))
+    assert present(logits, there, asked).item() == pytest.approx((yes + no) / 2, rel=1e-5)
+    assert answer(torch.zeros(2, 4), torch.tensor([-100, -100])).item() == 0
+    assert answer(torch.zeros(2, 4), torch.tensor([3, -100])).item() == pytest.approx(np.log(4))
