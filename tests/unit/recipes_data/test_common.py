@@ -15,11 +15,11 @@ import pytest
 
 SCRIPTS = Path(__file__).parents[3] / "recipes" / "data"
 DATA = Path(os.environ.get("POLYSEE_DATA", "../shared/data"))
-# `scenes_art` chooses from what another script built, and has no archive of its own.
+# `scenes_art` and `gazetteer` make what is shipped, and take no archive.
 NAMES = sorted(
     path.stem
     for path in SCRIPTS.glob("*.py")
-    if not path.stem.startswith("_") and path.stem != "scenes_art"
+    if not path.stem.startswith("_") and path.stem not in ("scenes_art", "gazetteer")
 )
 
 TEXT_LISTS = {
