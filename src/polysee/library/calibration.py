@@ -31,6 +31,7 @@ from safetensors.numpy import load_file, save_file
 
 from polysee.errors import CheckpointError
 from polysee.inputs.prompts import is_chinese, is_name
+from polysee.library.similarity import descending, similarities, single
 
 SETTINGS, BACKGROUND = "calibration.json", "calibration.safetensors"
 KINDS = ("picture", "name", "sentence")
@@ -125,10 +126,11 @@ class Calibration:
         Args:
             among: the scores of the whole library, which a model without calibration goes by.
         Shapes:
-            vectors: (K, E), unit length; every one is judged, so choose the best first
+            vectors: (K, E), unit length, float32 or float16; every one is judged, so choose the best first
             among: (N,)
             returns: (K,) float32, 0-1
         """
+        vectors = single(vectors)
         scores = vectors @ sought.vector
         if not self.judges:
             return _unfitted(scores, scores if among is None else among)
@@ -142,16 +144,14 @@ class Calibration:
         below; so of ten thousand pictures with a dog, "no dogs" leaves none out.
 
         Shapes:
-            vectors: (N, E), unit length
+            vectors: (N, E), unit length, float32 or float16
             returns: (N,) float32, 0-1
         """
-        scores = vectors @ sought.vector
+        scores = similarities(vectors, sought.vector)
         if not self.judges:
             return _unfitted(scores, scores)
         present = np.zeros(len(scores), np.float32)
-        rows = np.argsort(-scores)
-        for start in range(0, len(rows), JUDGED):
-            block = rows[start : start + JUDGED]
+        for block in descending(scores, JUDGED):
             present[block] = self.relevance(vectors[block], sought)
             if present[block].max() < self.absent:
                 break
@@ -172,14 +172,16 @@ class Calibration:
         pictures, bank = self.background["pictures"], self.background[sought.bank]
         mine = pictures @ sought.vector  # (P,)
         theirs = vectors @ bank.T  # (K, C)
-        rivals = bank @ sought.vector < SYNONYM  # (C,)
+        synonyms = bank @ sought.vector >= SYNONYM  # (C,)
+        fitter = (theirs > scores[:, None]).sum(axis=1)
+        rivals = fitter - (theirs[:, synonyms] > scores[:, None]).sum(axis=1)
         most = min(LIKELY_TEXTS, len(bank) - 1)
-        likely = -np.partition(-theirs, most, axis=1)[:, :most]  # (K, most)
+        likely = np.partition(theirs, -most, axis=1)[:, -most:]  # (K, most)
         return np.stack(
             [
                 (scores - mine.mean()) / mine.std(),
                 (scores - likely.mean(axis=1)) / theirs.std(axis=1),
-                -np.log1p((theirs[:, rivals] > scores[:, None]).sum(axis=1)),
+                -np.log1p(rivals),
                 scores,
             ],
             axis=1,

@@ -280,11 +280,11 @@ class Catalogue:
 
 
 def matrix(column: pa.ChunkedArray) -> np.ndarray:
-    """A column of vectors as float32 (N, E)."""
+    """A column of vectors as float16 (N, E), as it is stored."""
     size = column.type.list_size
     parts = [chunk.flatten().to_numpy(zero_copy_only=False) for chunk in column.chunks]
     flat = np.concatenate(parts) if parts else np.zeros(0, np.float16)
-    return flat.astype(np.float32).reshape(-1, size)
+    return flat.reshape(-1, size)
 
 
 def vector_array(vectors: np.ndarray) -> pa.Array:

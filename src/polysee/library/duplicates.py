@@ -23,6 +23,7 @@ import numpy as np
 from PIL import Image
 
 from polysee.library.searching import Shelf
+from polysee.library.similarity import single
 
 IDENTICAL, VARIANT, BURST = "identical", "variant", "burst"
 CLASSES = (IDENTICAL, VARIANT, BURST)
@@ -177,7 +178,7 @@ def _bonds(shelf: Shelf, rows: np.ndarray, small: Small) -> Iterator[tuple[int, 
     ratios = shelf.sizes[rows, 0] / np.maximum(shelf.sizes[rows, 1], 1)
     dated = shelf.dated[rows]
     when = shelf.when[rows].astype("datetime64[s]").astype(np.int64)
-    vectors = shelf.vectors[rows]
+    vectors = single(shelf.vectors[rows])
     sides = np.minimum(shelf.sizes[rows].min(axis=1), small.side)
     for one, other in _candidates(small.coarse):
         both = dated[one] and dated[other]

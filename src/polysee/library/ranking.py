@@ -13,6 +13,7 @@ import numpy as np
 
 from polysee.inputs.prompts import is_name
 from polysee.library.calibration import JUDGED, Calibration, Sought
+from polysee.library.similarity import best, rounding, similarities, single
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,8 @@ class Ranking:
     """What a search makes of every picture.
 
     Shapes:
-        score: (N,), similarity to what is wanted; 0 where nothing is
+        score: (N,), similarity to what is wanted; 0 where nothing is. Of a large library exact where
+            it was judged, and within `similarity.rounding` elsewhere
         relevance: (N,), the probability that it is wanted and shows nothing excluded
         margin: (N,), the log odds that it is wanted, less those that something excluded is there;
             minus infinity where it does not pass
@@ -36,8 +38,10 @@ class Ranking:
         """The rows of the best pictures that pass, by margin, then by score."""
         rows = np.flatnonzero(self.shown)
         if len(rows) > 4 * top:  # do not sort what cannot be among them
-            least = np.partition(self.margin[rows], -top)[-top]
-            rows = rows[self.margin[rows] >= least]
+            margin = self.margin[rows]
+            least = np.partition(margin, -top)[-top]
+            above, even = rows[margin > least], rows[margin == least]
+            rows = np.concatenate([above, best(self.score, even, top - len(above))])
         return rows[np.lexsort((-self.score[rows], -self.margin[rows]))[:top]]
 
 
@@ -81,16 +85,18 @@ def rank(
         everything: let pass what is hardly relevant, too.
         borne: how probable it is that the words in a picture are those asked for; either is enough.
     Shapes:
-        vectors: (N, E), unit length
+        vectors: (N, E), unit length, float32 or float16
         allowed, borne: (N,)
     """
     shown = np.ones(len(vectors), bool) if allowed is None else allowed.copy()
     total = sum(weight for weight, _ in wanted)
-    shares = [(weight / total, sought, vectors @ sought.vector) for weight, sought in wanted]
+    shares = [
+        (weight / total, sought, similarities(vectors, sought.vector)) for weight, sought in wanted
+    ]
     score = sum((share * own for share, _, own in shares), np.zeros(len(vectors), np.float32))
     relevance = np.ones(len(vectors), np.float32)
     if wanted:
-        rows = _best(score, np.flatnonzero(shown))
+        rows = _judged(vectors, shares, score, np.flatnonzero(shown))
         judged = np.ones(len(rows), np.float32)
         for share, sought, own in shares:  # it has to fit all of them
             judged *= calibration.relevance(vectors[rows], sought, among=own) ** share
@@ -100,9 +106,7 @@ def rank(
             relevance = 1 - (1 - relevance) * (1 - borne)
     if not everything:
         shown &= relevance >= sum(share * calibration.cut(sought) for share, sought, _ in shares)
-    rows = np.flatnonzero(shown)
-    margin = np.full(len(vectors), -np.inf, np.float32)
-    margin[rows] = _log_odds(relevance[rows])
+    margin = _margin(relevance, shown)
     for sought in excluded:
         rows = np.flatnonzero(shown)
         asked = vectors if len(rows) == len(vectors) else vectors[rows]  # spare a large copy
@@ -113,11 +117,27 @@ def rank(
     return Ranking(score, relevance, margin, shown)
 
 
-def _best(score: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Those of the rows whose scores are worth judging."""
-    if len(rows) <= JUDGED:
-        return rows
-    return rows[np.argpartition(-score[rows], JUDGED)[:JUDGED]]
+def _judged(
+    vectors: np.ndarray,
+    shares: Sequence[tuple[float, Sought, np.ndarray]],
+    score: np.ndarray,
+    rows: np.ndarray,
+) -> np.ndarray:
+    """Those of the rows whose scores are worth judging; their scores become exact."""
+    slack = sum(share * rounding(vectors, sought.vector) for share, sought, _ in shares)
+    likely = best(score, rows, JUDGED, slack)
+    exact = single(vectors[likely])
+    score[likely] = sum(share * (exact @ sought.vector) for share, sought, _ in shares)
+    return best(score, likely, JUDGED)
+
+
+def _margin(relevance: np.ndarray, shown: np.ndarray) -> np.ndarray:
+    """Log odds of what is shown. Of a large library hardly any picture is relevant at all."""
+    margin = np.full(len(relevance), _log_odds(np.zeros(1, np.float32))[0], np.float32)
+    rows = np.flatnonzero(relevance)
+    margin[rows] = _log_odds(relevance[rows])
+    margin[~shown] = -np.inf
+    return margin
 
 
 def _log_odds(probability: np.ndarray) -> np.ndarray:

@@ -151,7 +151,7 @@ class Shelf:
     """A library's contents in memory, one row a content.
 
     Args:
-        vectors: (N, E), float32, unit length.
+        vectors: (N, E), float16, unit length.
         hashes: (N,), of the contents.
         taken: (N,), when each was taken, or null.
         where: (N, 2), latitude and longitude in degrees; NaN where that is unknown.
@@ -199,8 +199,8 @@ class Shelf:
             taken,
             np.stack(degrees, axis=1),
             np.stack([width.to_numpy(), height.to_numpy()], axis=1),
-            Words(_texts(table["hash"], words)),
-            files,
+            Words.read(table["hash"], words),
+            files.combine_chunks(),  # or each `take` would put them together
             versions,
         )
 
@@ -232,7 +232,7 @@ class Shelf:
         """(N,) bool: which contents the query's folder and dates leave."""
         mask = np.ones(len(self.hashes), bool)
         if query.folder is not None:
-            mask &= _bools(pc.is_in(self.hashes, self._files_in(query.folder)["hash"]))
+            mask &= self._in_folder(query.folder)
         if query.located.inside is not None:
             mask &= query.located.inside
         if query.after is not None:
@@ -276,9 +276,18 @@ class Shelf:
         rows = np.argsort(hashes, kind="stable")
         return hashes[rows], rows
 
-    def _files_in(self, folder: str) -> pa.Table:
-        prefix = _prefix(folder)
-        return self.files.filter(pc.starts_with(self.files["path"], pattern=prefix))
+    def _in_folder(self, folder: str) -> np.ndarray:
+        """(N,) bool: with a file in or below a folder."""
+        there = _bools(pc.starts_with(self.files["path"], pattern=_prefix(folder)))
+        mask = np.zeros(len(self.hashes) + 1, bool)
+        mask[self._contents[there]] = True
+        return mask[:-1]
+
+    @cached_property
+    def _contents(self) -> np.ndarray:
+        """The row of each file's content; N where it has none."""
+        rows = pc.fill_null(pc.index_in(self.files["hash"], self.hashes), len(self.hashes))
+        return rows.to_numpy()
 
     @cached_property
     def dated(self) -> np.ndarray:
@@ -361,14 +370,6 @@ class Search:
 def _prefix(folder: str) -> bytes:
     separator = os.fsencode(os.sep)
     return key_of(folder).rstrip(separator) + separator
-
-
-def _texts(hashes: pa.ChunkedArray, words: pa.Table | None) -> list[str]:
-    """The words of each content; "" where none were read."""
-    if words is None:
-        return [""] * len(hashes)
-    found = words["text"].take(pc.index_in(hashes, words["hash"])).to_pylist()
-    return [text or "" for text in found]
 
 
 def _whole(array: pa.Array | pa.ChunkedArray) -> pa.Array:

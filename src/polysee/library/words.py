@@ -14,6 +14,8 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 WHOLE = 0.97
 """Relevance of a picture that bears the query's words, all of them side by side."""
@@ -80,6 +82,14 @@ class Words:
         self.rows = [row for row, text in enumerate(texts) if text]
         self.texts = [plain(texts[row]) for row in self.rows]
 
+    @classmethod
+    def read(cls, hashes: pa.ChunkedArray, table: pa.Table | None) -> Words:
+        """The words of contents, by hash, out of the library's table; None where there is none."""
+        if table is None:
+            return cls([""] * len(hashes))
+        found = table["text"].take(pc.index_in(hashes, table["hash"])).to_pylist()
+        return cls([text or "" for text in found])
+
     @cached_property
     def _squashed(self) -> list[str]:
         """Without spaces and marks: readers run words together."""
@@ -93,15 +103,17 @@ class Words:
     def _vocabulary(self) -> frozenset[str]:
         return frozenset(word for bag in self._bags for word in bag if len(word) >= LONG - 1)
 
-    def relevance(self, query: str) -> np.ndarray:
-        """How probable it is that each picture is meant by its words.
+    def relevance(self, query: str) -> np.ndarray | None:
+        """How probable it is that each picture is meant by its words; None if no picture bears any.
 
         Shapes:
             returns: (N,), float32; 0 where its words say nothing
         """
+        if not self.rows:
+            return None
         found = np.zeros(self.count, np.float32)
         asked, core = pieces(query), "".join(_told(query))
-        if not asked or not self.rows:
+        if not asked:
             return found
         weights = np.array([min(len(piece), 6) for piece in asked], np.float32)
         alike = [self._alike(piece) for piece in asked]
