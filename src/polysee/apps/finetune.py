@@ -5,9 +5,6 @@ Shapes: P pictures, N classes, E projection size.
 
 from __future__ import annotations
 
-import json
-import math
-import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,9 +12,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import torch
 
-from polysee.checkpoints.folder import CONFIG
+from polysee.apps.finetune_run import RUN, end_run, refuse_model_at, resumes, short_recipe
 from polysee.datasets.labelled import Example, Examples, read_examples
 from polysee.errors import ConfigError, DataError
 from polysee.evaluation.before_after import Compared, compare_captions, compare_classes, confusion
@@ -28,8 +24,8 @@ from polysee.inference.loading import Device, model_folder
 from polysee.media.files import Remark
 from polysee.objectives.gather import processes
 from polysee.training.finetune import FinetuneTask
-from polysee.training.recipe import Finetune, Optimiser, Recipe
-from polysee.training.run import HISTORY, ONE_PROCESS, Machines, train
+from polysee.training.recipe import Finetune, Recipe
+from polysee.training.run import ONE_PROCESS, Machines, train
 
 Method = Literal["full", "lora", "probe"]
 Progress = Callable[[int, int], None]
@@ -137,8 +133,7 @@ def read_data(asked: Asked, reading: Progress | None = None) -> Data:
         ConfigError: there is a model at `asked.out` already.
         DataError: nothing can be learnt from the data, or the test knows other classes.
     """
-    if (asked.out / CONFIG).exists():
-        raise ConfigError(f"{asked.out}: there is a model already; give another --out")
+    refuse_model_at(asked.out)
     found = read_examples(asked.data, asked.labels, asked.captions, progress=reading)
     if asked.test is None:
         return Data(found, None)
@@ -178,7 +173,7 @@ def finetune(
     found, test = data.found, data.test
     before = load(asked.model, dtype="float32", device=device)
     recipe = make_recipe(asked, model_folder(asked.model), len(found.examples))
-    run = asked.out / ".run"
+    run = asked.out / RUN
     resume = resumes(run, recipe)
     assert isinstance(recipe.task, Finetune)
     task = FinetuneTask(recipe, recipe.task, found, before.device)
@@ -189,10 +184,7 @@ def finetune(
     examples = test.examples if test else task.held_out
     judge = _judge_captions if asked.captions else _judge_classes
     judged = judge(before, after, examples, task)
-    history = json.loads((run / HISTORY).read_text(encoding="utf-8"))
-    for file in made.iterdir():
-        shutil.move(file, asked.out / file.name)
-    shutil.rmtree(run)
+    history = end_run(run, made, asked.out)
     return FinetuneReport(
         model=asked.out.absolute(), start=asked.model, method=asked.method,
         classes=[names[0] for names in found.classes], learnt=len(task.learnt),
@@ -213,34 +205,17 @@ def make_recipe(asked: Asked, start: Path, count: int) -> Recipe:
     if asked.captions and asked.method == "probe":
         raise ConfigError("a linear probe tells classes apart: it needs labels, not captions")
     learnt = max(2, round(count * (1 - asked.held_out)))
-    size = min(asked.batch_size, learnt)
-    steps_per_epoch = math.ceil(learnt / size)
-    steps = (asked.epochs or EPOCHS[asked.method]) * steps_per_epoch
     task = Finetune(
         kind="finetune", start=str(start.absolute()), data=str(asked.data), labels=tuple(asked.labels),
         captions=asked.captions, method=asked.method, locked_image=asked.locked_image,
         rank=asked.rank, chunk_size=asked.chunk_size, held_out=asked.held_out,
         patience=asked.patience,
     )  # fmt: skip
-    rate = asked.rate or RATES[asked.method]
-    optimiser = Optimiser(rate=rate, weight_decay=0.01, warmup_steps=steps // 20, clip_norm=1.0)
-    return Recipe(
-        name="finetune", seed=asked.seed, steps=steps, batch_size=size,
-        precision="bf16-mixed" if torch.cuda.is_available() else "32-true",
-        accumulate=1, ema_decay=0.0, validate_every=steps_per_epoch,
-        checkpoint_every=steps_per_epoch, optimiser=optimiser, task=task,
+    return short_recipe(
+        "finetune", task, rows=learnt, batch_size=min(asked.batch_size, learnt),
+        epochs=asked.epochs or EPOCHS[asked.method], rate=asked.rate or RATES[asked.method],
+        seed=asked.seed,
     )  # fmt: skip
-
-
-def resumes(run: Path, recipe: Recipe) -> bool:
-    """Whether a run of the very same recipe lies there; the recipe is written for the next time."""
-    file = run / "recipe.json"
-    asked = recipe.model_dump_json(indent=2)
-    same = file.exists() and file.read_text(encoding="utf-8") == asked
-    if not same and processes()[0] == 0:
-        run.mkdir(parents=True, exist_ok=True)
-        file.write_text(asked, encoding="utf-8")
-    return same
 
 
 def _judge_classes(

@@ -5,9 +5,6 @@ Shapes: N texts, C labels.
 
 from __future__ import annotations
 
-import json
-import math
-import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,11 +14,9 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from polysee.apps.finetune import resumes
-from polysee.checkpoints.folder import CONFIG
+from polysee.apps.finetune_run import RUN, end_run, refuse_model_at, resumes, short_recipe
 from polysee.datasets.labelled_texts import LabelledTexts, read_labelled_texts
 from polysee.datasets.language import read_texts
-from polysee.errors import ConfigError
 from polysee.evaluation.before_after import Compared, compare_classes, confusion
 from polysee.inference import TextClassifier, load
 from polysee.inference.language import LanguageModel
@@ -37,8 +32,8 @@ from polysee.training.finetune_language import (
     window,
 )
 from polysee.training.language import Causal, split_rows
-from polysee.training.recipe import FinetuneLanguage, Optimiser, Recipe
-from polysee.training.run import HISTORY, ONE_PROCESS, Machines, train
+from polysee.training.recipe import FinetuneLanguage, Recipe
+from polysee.training.run import ONE_PROCESS, Machines, train
 
 Method = Literal["full", "lora"]
 Kind = Literal["classify", "generate"]
@@ -46,7 +41,6 @@ Kind = Literal["classify", "generate"]
 RATES: dict[Method, float] = {"full": 1e-4, "lora": 1e-3}
 MOST_MISTAKES = 30
 SHOWN_PROMPTS, PROMPT_CHARACTERS = 4, 40
-RUN = ".run"
 
 
 @dataclass(frozen=True)
@@ -158,8 +152,7 @@ def finetune_language(
         CheckpointError, NotSupportedError: the model is absent or damaged, or of another kind.
     """
     started = time.perf_counter()
-    if (asked.out / CONFIG).exists():
-        raise ConfigError(f"{asked.out}: there is a model already; give another --out")
+    refuse_model_at(asked.out)
     before = load(asked.model, dtype="float32", device=device)
     recipe = make_recipe(asked, model_folder(asked.model))
     assert isinstance(recipe.task, FinetuneLanguage)
@@ -177,10 +170,7 @@ def finetune_language(
     else:
         assert not isinstance(judged, LabelledTexts)
         found = _judge_writing(before, after, judged, recipe)
-    history = json.loads((run / HISTORY).read_text(encoding="utf-8"))
-    for file in made.iterdir():
-        shutil.move(file, asked.out / file.name)
-    shutil.rmtree(run)
+    history = end_run(run, made, asked.out)
     return LanguageReport(
         model=asked.out.absolute(), start=asked.model, task=asked.task, method=asked.method,
         tested=asked.test is not None, steps=history[-1][0], history=history,
@@ -203,16 +193,9 @@ def make_recipe(asked: Asked, start: Path) -> Recipe:
         }
     )  # fmt: skip
     count = _rows_an_epoch(task, asked.seed)
-    size = max(2, min(asked.batch_size, count))
-    steps_per_epoch = math.ceil(count / size)
-    steps = asked.epochs * steps_per_epoch
-    rate = asked.rate or RATES[asked.method]
-    optimiser = Optimiser(rate=rate, weight_decay=0.01, warmup_steps=steps // 20, clip_norm=1.0)
-    return Recipe(
-        name="finetune-lm", seed=asked.seed, steps=steps, batch_size=size,
-        precision="bf16-mixed" if torch.cuda.is_available() else "32-true",
-        accumulate=1, ema_decay=0.0, validate_every=steps_per_epoch,
-        checkpoint_every=steps_per_epoch, optimiser=optimiser, task=task,
+    return short_recipe(
+        "finetune-lm", task, rows=count, batch_size=max(2, min(asked.batch_size, count)),
+        epochs=asked.epochs, rate=asked.rate or RATES[asked.method], seed=asked.seed,
     )  # fmt: skip
 
 

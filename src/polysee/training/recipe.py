@@ -25,7 +25,7 @@ class Optimiser(Strict):
 
     kind: Literal["adamw", "muon"] = "adamw"
     rate: float = Field(gt=0)
-    other_rate: float | None = Field(None, gt=0)
+    other_rate: Annotated[float, Field(gt=0)] | None = None
     rates: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
     weight_decay: float = Field(0.05, ge=0)
     betas: tuple[float, float] = (0.9, 0.98)
