@@ -40,6 +40,7 @@ def test_it_helps_with_an_example(polysee, lang, example):
         "--init",
         "--keep",
         "--vary",
+        "--rerank",
         "--json",
     ):
         assert option in done.out
@@ -121,6 +122,45 @@ def test_pictures_are_enlarged_without_overshooting():
     row = large[256, :, 0].astype(int)
     assert ((row > 70) & (row < 190)).sum() <= 3  # bicubic alone takes seven
     assert abs(int(np.argmax(row > 130)) - 256) <= 1
+
+
+def test_the_best_come_first_on_request(draw, tmp_path):
+    plain = draw("a dog", "-n", "10").document
+    assert len(plain["scores"]) == 10
+    assert plain["scores"] != sorted(plain["scores"], reverse=True)
+    ranked = draw("a dog", "-n", "10", "--rerank", out=tmp_path / "ranked").document
+    assert ranked["scores"] == sorted(ranked["scores"], reverse=True)
+    named = dict(zip([Path(f).name for f in plain["files"]], plain["scores"], strict=True))
+    for file, score in zip(ranked["files"], ranked["scores"], strict=True):
+        assert named[Path(file).name] == pytest.approx(score, abs=1e-3)
+    best = Image.fromarray(pixels(ranked["files"][0])).resize((256, 256), Image.Resampling.LANCZOS)
+    corner = pixels(ranked["sheet"])[8:264, 8:264].astype(int)
+    assert np.abs(corner - np.asarray(best)).mean() < 4  # each has its own watermark
+
+
+def test_what_is_drawn_outlives_an_interruption(drawing_folder, tmp_path, monkeypatch):
+    from polysee.apps.draw import draw_pictures
+
+    def stop(done, total):
+        if len(list(tmp_path.glob("*.png"))) == 9:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        draw_pictures("a dog", tmp_path, model=drawing_folder, count=12, progress=stop)
+    assert sorted(f.name for f in tmp_path.iterdir()) == [f"{i:06d}.png" for i in range(9)]
+    assert all(pixels(f).shape == (512, 512, 3) for f in tmp_path.iterdir())
+
+
+def test_a_bundled_model_that_is_absent_is_named(polysee, tmp_path):
+    from polysee.checkpoints.bundled import bundled_models
+
+    if "polysee/dalle-nano" in bundled_models():
+        pytest.skip("it is here")
+    done = polysee("draw", "a dog", "--out", tmp_path / "out")
+    assert done.code == 2
+    assert "no such model comes with this copy" in done.err
+    assert "recipes/dalle-nano" in done.err
+    assert not (tmp_path / "out").exists()
 
 
 def test_people_read_files_and_unknown_words(draw):

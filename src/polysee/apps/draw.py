@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from polysee.inference.drawing import (
     DEFAULT_STEERING,
     OUTPUT_SIZE,
     ImageGenerator,
+    Progress,
     Steering,
     enlarged,
 )
@@ -56,10 +58,10 @@ class DrawReport:
     """What was drawn.
 
     Args:
-        files: the pictures, in order.
+        files: the pictures, in order of their seeds; the best first where they were ranked.
         sheet: the contact sheet; None for a single picture.
         seed: of the first picture; the next has the next seed.
-        scores: how well each picture fits the prompt; empty where nothing judged them.
+        scores: how well each picture fits the prompt: how much likelier it makes the picture's codes, in nats a code.
         unknown_words: what of the prompt the model has never read.
     """
 
@@ -80,12 +82,17 @@ def draw_pictures(
     steering: Steering = DEFAULT_STEERING,
     start: Start | None = None,
     visible: bool = False,
+    rerank: bool = False,
     device: Device = "auto",
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> DrawReport:
     """Draw a prompt `count` times into a folder, as PNG files of 512 pixels.
 
+    Each is written as soon as it is drawn, the first alone and before the others: what ends a run costs at most the
+    few that are under way.
+
     Args:
+        rerank: put the pictures first that the prompt fits best.
         visible: draw a label into each picture's corner too.
         progress: called with what is done and the total.
     Raises:
@@ -102,29 +109,73 @@ def draw_pictures(
     if not isinstance(generator, ImageGenerator):
         raise NotSupportedError(f"{model}: this model does not draw")
     first = None if start is None else read_image(start.picture)
-    given = None
-    if start is not None and first is not None:
-        given = _given(generator, first, start, range(steering.seed, steering.seed + count))
-    pictures = generator.draw(prompt, count, steering, given=given, progress=progress)
-    large = [enlarged(picture) for picture in pictures]
-    if start is not None and first is not None and start.vary is None:
-        large = [_with_kept(picture, first, start.keep) for picture in large]
+    drawn: list[_Drawn] = []
+    for begin, end in _turns(count):
+        few = replace(steering, seed=steering.seed + begin)
+        told = _told(progress, begin, end - begin, count)
+        given = None
+        if start is not None and first is not None:
+            given = _given(generator, first, start, range(few.seed, few.seed + end - begin))
+        codes = generator.draw_codes(prompt, end - begin, few, given=given, progress=told)
+        scores = generator.scores(prompt, codes, steering.style)
+        for row, score in enumerate(scores):
+            picture = enlarged(generator.pictures_of(codes[row : row + 1])[0])
+            if start is not None and first is not None and start.vary is None:
+                picture = _with_kept(picture, first, start.keep)
+            file = _write(out, few.seed + row, picture, generator, visible=visible)
+            drawn.append(_Drawn(file, picture, score))
+    if rerank:
+        drawn.sort(key=lambda one: one.score, reverse=True)
+    sheet = None
+    if count > 1:
+        sheet = out / "sheet.png"
+        whole = contact_sheet([one.picture for one in drawn])
+        save_picture(sheet, whole, Made(generator.id, steering.seed))
+    seconds = time.perf_counter() - began
+    files, scores = [one.file for one in drawn], [one.score for one in drawn]
+    unknown = generator.unknown_words(prompt)
+    return DrawReport(files, sheet, steering.seed, seconds, scores, unknown)
+
+
+class _Drawn(NamedTuple):
+    """A picture that was written."""
+
+    file: Path
+    picture: np.ndarray
+    score: float
+
+
+def _turns(count: int) -> Iterator[tuple[int, int]]:
+    """Which pictures are drawn together: the first alone, so that it is soon there, then eight at a time.
+
+    Example:
+        >>> list(_turns(12))
+        [(0, 1), (1, 9), (9, 12)]
+    """
+    begin = 0
+    while begin < count:
+        end = min(count, begin + 8) if begin else 1
+        yield begin, end
+        begin = end
+
+
+def _told(progress: Progress | None, begin: int, size: int, count: int) -> Progress | None:
+    """Progress of some of the pictures, told as progress of all."""
+    if progress is None:
+        return None
+    return lambda done, total: progress(begin * total + size * done, count * total)
+
+
+def _write(
+    out: Path, seed: int, picture: np.ndarray, generator: ImageGenerator, *, visible: bool
+) -> Path:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"{out}: cannot be made: {error.strerror or error}") from error
-    files = []
-    for i, picture in enumerate(large):
-        seed = steering.seed + i
-        files.append(out / f"{seed:06d}.png")
-        save_picture(files[-1], picture, Made(generator.id, seed), visible=visible)
-    sheet = None
-    if count > 1:
-        sheet = out / "sheet.png"
-        save_picture(sheet, contact_sheet(large), Made(generator.id, steering.seed))
-    seconds = time.perf_counter() - began
-    unknown = generator.unknown_words(prompt)
-    return DrawReport(files, sheet, steering.seed, seconds, [], unknown)
+    file = out / f"{seed:06d}.png"
+    save_picture(file, picture, Made(generator.id, seed), visible=visible)
+    return file
 
 
 def contact_sheet(pictures: list[np.ndarray]) -> np.ndarray:

@@ -83,6 +83,9 @@ def draw(
             ),
         ),
     ] = None,
+    rerank: Annotated[
+        bool, typer.Option("--rerank", help=t("The best first.", "最符合的排在前面。"))
+    ] = False,
     label: Annotated[
         bool, typer.Option("--label", help=t("A label that people see.", "加上看得见的标识。"))
     ] = False,
@@ -103,6 +106,7 @@ def draw(
             steering=Steering(seed, guidance, temperature, style=style, negative=negative),
             start=None if init is None else Start(init.expanduser(), keep, vary),
             visible=label,
+            rerank=rerank,
             device=common.device,
             progress=advance,
         )
@@ -113,7 +117,7 @@ def draw(
                 "sheet": None if report.sheet is None else report.sheet.absolute(),
                 "seed": report.seed,
                 "seconds": round(report.seconds, 3),
-                "scores": report.scores,
+                "scores": [round(score, 4) for score in report.scores],
                 "unknown_words": report.unknown_words,
             }
         )

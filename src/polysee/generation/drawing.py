@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
+from torch.nn import functional as F
 
 from polysee.errors import ConfigError
 from polysee.generation.sampling import Decoding, Sampler
@@ -91,6 +92,25 @@ def draw_codes(
             if progress is not None:
                 progress(codes.shape[1], total)
         return codes
+
+
+@torch.inference_mode()
+def told_by(model: Dalle, text: Text, codes: torch.Tensor) -> torch.Tensor:
+    """How much a text tells of pictures: the mean over codes of log p(code | text) - log p(code | no text), in nats.
+
+    By Bayes' rule the sum of these is log p(text | picture), less what the text is worth by itself: so of several
+    pictures the one that the text fits best has the most.
+
+    Shapes:
+        codes: (B, N) int64
+        returns: (B,)
+    """
+    untold = Text(text.tokens, torch.zeros_like(text.mask))
+    with_text, without = (
+        -F.cross_entropy(model(*told, codes).codes.movedim(2, 1), codes, reduction="none")
+        for told in (text, untold)
+    )
+    return (with_text - without).mean(1)
 
 
 class _Painter:

@@ -18,7 +18,7 @@ from polysee.checkpoints.folder import Card
 from polysee.datasets.scenes_art import Style
 from polysee.datasets.scenes_words import styled, unknown_words
 from polysee.errors import CheckpointError, ConfigError, QueryError
-from polysee.generation.drawing import Given, Text, draw_codes
+from polysee.generation.drawing import Given, Text, draw_codes, told_by
 from polysee.generation.sampling import Decoding
 from polysee.inputs.tokenizer import Tokenizer
 from polysee.models.dalle import Dalle
@@ -87,13 +87,26 @@ class ImageGenerator:
         given: Given | None = None,
         progress: Progress | None = None,
     ) -> np.ndarray:
+        """The pictures of `draw_codes`. Shapes: returns (B, Y, X, C) uint8, of the model's own size."""
+        drawn = self.draw_codes(prompt, count, steering, given=given, progress=progress)
+        return self.pictures_of(drawn)
+
+    def draw_codes(
+        self,
+        prompt: str,
+        count: int = 1,
+        steering: Steering = DEFAULT_STEERING,
+        *,
+        given: Given | None = None,
+        progress: Progress | None = None,
+    ) -> torch.Tensor:
         """Draw one prompt several times.
 
         Args:
             given: codes that stand already; for each of the pictures, or one row for all.
             progress: called with how many codes of each picture are drawn, and of how many.
         Shapes:
-            returns: (B, Y, X, C) uint8, `count` pictures of the model's own size
+            returns: (B, N) int64, the codes of `count` pictures
         Raises:
             QueryError: the prompt is empty or too long.
             ConfigError: an unknown style, or a number out of range.
@@ -105,11 +118,19 @@ class ImageGenerator:
         )
         if given is not None:
             given = Given(*(part.to(self.device).expand(count, -1) for part in given))
-        codes = draw_codes(
+        return draw_codes(
             self.model, text, decoding, guidance=steering.guidance, away_from=away, given=given,
             progress=progress,
         )  # fmt: skip
-        return self.pictures_of(codes)
+
+    def scores(self, prompt: str, codes: torch.Tensor, style: str | None = None) -> list[float]:
+        """How well each picture fits the prompt: what the prompt tells of its codes, in nats a code.
+
+        Shapes:
+            codes: (B, N)
+        """
+        text = self._read(prompt, style, len(codes))
+        return told_by(self.model, text, codes.to(self.device)).tolist()
 
     @torch.inference_mode()
     def codes_of(self, picture: Image.Image) -> torch.Tensor:
@@ -126,9 +147,17 @@ class ImageGenerator:
         shown = (pixels.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1)
         return shown.contiguous().numpy()
 
+    def can_read(self, prompt: str, style: str | None = None) -> bool:
+        """Whether a prompt is short enough."""
+        return self._length(prompt, style) <= self.model.config.context_length
+
     def unknown_words(self, prompt: str) -> list[str]:
         """What of a prompt the model has never read."""
         return unknown_words(prompt)
+
+    def _length(self, prompt: str, style: str | None) -> int:
+        """In tokens, the one that begins it included."""
+        return len(self.tokenizer.encode(styled(prompt, style))) + 1  # type: ignore[arg-type]
 
     def _read(self, prompt: str, style: str | None, count: int) -> Text:
         if not prompt.strip():
@@ -136,7 +165,7 @@ class ImageGenerator:
         if style is not None and style not in self.styles:
             raise ConfigError(f"unknown style {style!r}; one of {', '.join(self.styles)}")
         sentence = styled(prompt, style)  # type: ignore[arg-type]
-        length = len(self.tokenizer.encode(sentence)) + 1
+        length = self._length(prompt, style)
         if length > self.model.config.context_length:
             raise QueryError(
                 f"the prompt is too long: {length} tokens; the model reads {self.model.config.context_length}"

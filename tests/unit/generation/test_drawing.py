@@ -7,7 +7,7 @@ import torch
 
 from polysee.checkpoints.folder import load_folder
 from polysee.errors import ConfigError
-from polysee.generation.drawing import Given, Text, draw_codes
+from polysee.generation.drawing import Given, Text, draw_codes, told_by
 from polysee.generation.sampling import Decoding
 
 FREE, GREEDY = Decoding(temperature=1.0, seed=3), Decoding()
@@ -87,3 +87,18 @@ def test_progress_is_told(model):
 def test_guidance_out_of_range_is_refused(model, guidance):
     with pytest.raises(ConfigError, match="guidance"):
         draw_codes(model, text(1), FREE, guidance=guidance)
+
+
+@torch.no_grad()
+def test_what_a_text_tells_of_pictures_is_the_log_odds_of_their_codes(model):
+    read = text(2)
+    codes = draw_codes(model, read, FREE)
+    untold = read._replace(mask=torch.zeros_like(read.mask))
+    with_text, without = (
+        model(*told, codes).codes.log_softmax(2).gather(2, codes[..., None]).mean((1, 2))
+        for told in (read, untold)
+    )
+    assert torch.allclose(told_by(model, read, codes), with_text - without, atol=1e-5)
+    followed = draw_codes(model, text(8), FREE, guidance=4.0)
+    ignored = draw_codes(model, text(8), FREE, guidance=0.0)
+    assert told_by(model, text(8), followed).mean() > told_by(model, text(8), ignored).mean()
