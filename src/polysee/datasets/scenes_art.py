@@ -31,15 +31,13 @@ _LEAST_COLOURFUL = 0.3  # of what is seen; where less is, the grey is coloured
 
 
 @functools.cache
-def sprite(
-    emoji: str, style: Style, colour: str | None = None, mirrored: bool = False
-) -> Image.Image:
+def sprite(emoji: str, style: Style, colour: str | None = None) -> Image.Image:
     """The picture of an emoji, RGBA, without empty margins."""
     picture = Image.open(io.BytesIO(_files()[style, emoji])).convert("RGBA")
     picture = picture.crop(picture.getchannel("A").point(lambda a: 255 * (a > 40)).getbbox())
     if colour is not None:
         picture = Image.fromarray(tinted(np.asarray(picture), COLOURS[colour]))
-    return picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if mirrored else picture
+    return picture
 
 
 def tinted(picture: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:

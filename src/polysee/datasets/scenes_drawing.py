@@ -87,7 +87,7 @@ def _put(
     if piece.paw is not None:
         art = _paw(piece.paw, width, height)
     else:
-        art = sprite(piece.emoji, style, piece.colour, piece.mirrored)
+        art = sprite(piece.emoji, style, piece.colour)
         art = art.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=2.0)
     image.paste(art, corner, art)
     covers = art.getchannel("A")

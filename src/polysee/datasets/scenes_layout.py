@@ -18,7 +18,11 @@ from polysee.datasets.scenes_art import main_colour, profile, sprite
 from polysee.datasets.scenes_things import Concept, concepts
 
 MARGIN = 0.04
-LATTICE = 12  # places a side where a thing can begin: as many as codes, so that a thing's codes do not depend on where
+# Places a side where a thing can begin: as many as codes, so that a thing's codes do not depend on where it stands. Few
+# sizes, in steps of the lattice, for the same reason: a small model learns what it sees often.
+LATTICE = 12
+_SIZES = (2, 3, 4, 6, 8, 10)
+_GROUND = 11 / 12
 _APART = 1.14  # from one copy to the next, in widths
 _GROWTH = 1.2  # how much larger each size of things is than the one below it
 
@@ -78,7 +82,6 @@ class Piece:
     thing: int | None
     emoji: str
     colour: str | None
-    mirrored: bool
     x: float
     bottom: float
     width: float
@@ -102,9 +105,8 @@ class Layout:
     def __init__(self, scene: Scene, draw: random.Random) -> None:
         self.scene, self.draw = scene, draw
         beside = [r for r in scene.relations if r.kind == "left of"]
-        ground = draw.uniform(0.84, 0.92)
         if not beside:
-            self.pieces = self._fitted(self._group(0), 0.0, 1.0, ground, alone=True)
+            self.pieces = self._fitted(self._group(0), 0.0, 1.0, alone=True)
             return
         order = _left_to_right(beside)
         groups = [self._group(i) for i in order]
@@ -113,8 +115,7 @@ class Layout:
         start = 0.0
         for group, width in zip(groups, widths, strict=True):
             end = start + width / sum(widths)
-            step = ground - draw.uniform(0, 0.05)
-            self.pieces += self._fitted(group, start, end, step, alone=False)
+            self.pieces += self._fitted(group, start, end, alone=False)
             start = end
 
     def _group(self, index: int) -> list[Piece]:
@@ -131,19 +132,16 @@ class Layout:
         }[relation.kind]  # fmt: skip
         return place(relation)
 
-    def _piece(
-        self, index: int, *, head: bool = False, extent: float | None = None, turned: bool = True
-    ) -> Piece:
+    def _piece(self, index: int, *, head: bool = False, extent: float | None = None) -> Piece:
         """One thing at its own size, or with its longer side `extent`, standing on the origin."""
         thing, concept = self.scene.things[index], self._concept(index)
         emoji = concept.feelings[thing.feeling] if thing.feeling else concept.picture
         if head and not thing.feeling:
             emoji = concept.head
-        mirrored = turned and "text" not in concept.roles and self.draw.random() < 0.5
         extent = _size(thing, concept) if extent is None else extent
         width, height = sprite(emoji, self.scene.style).size
         scale = extent / max(width, height)
-        return Piece(index, emoji, thing.colour, mirrored, 0.0, 0.0, width * scale, height * scale)
+        return Piece(index, emoji, thing.colour, 0.0, 0.0, width * scale, height * scale)
 
     def _several(self, index: int) -> list[Piece]:
         """Copies in one rank or two, so that one can count them."""
@@ -164,10 +162,9 @@ class Layout:
         name = self.scene.things[relation.object].concept
         if name in _SEATS:
             across, down = self._by_style(*_SEATS[name])
-            across = 1 - across if carrier.mirrored else across
             top = -carrier.height * (1 - down)
         else:
-            across = self.draw.uniform(0.44, 0.56)
+            across = 0.5
             top = -carrier.height * (1 - self._top_of(carrier, across, rider))
         sunk = 0.04 * rider.height
         x = (across - 0.5) * carrier.width
@@ -176,7 +173,6 @@ class Layout:
     def _top_of(self, carrier: Piece, across: float, rider: Piece) -> float:
         """How far down the top of a picture is where something stands on it."""
         outline = profile(carrier.emoji, self.scene.style)
-        outline = outline[::-1] if carrier.mirrored else outline
         half = min(0.5 * rider.width / carrier.width, 0.3) * 0.6
         start, end = (round((across + side * half) * len(outline)) for side in (-1, 1))
         return float(np.median(outline[max(0, start) : max(start + 1, end)]))
@@ -185,9 +181,7 @@ class Layout:
         cover, one = self._piece(relation.object), self._piece(relation.subject)
         if "sky" in self._concept(relation.object).roles:
             one = _at_most(one, 0.9 * max(cover.width, cover.height, 0.4))
-            gap = one.height + self.draw.uniform(0.03, 0.1)
-            side = self.draw.uniform(-0.15, 0.15) * one.width
-            return [one, replace(cover, x=side, bottom=-gap, grounded=False)]
+            return [one, replace(cover, bottom=-one.height - 0.06, grounded=False)]
         umbrella = "held" in self._concept(relation.object).roles
         one = _at_most(one, cover.height * (0.55 if umbrella else 0.42))
         if umbrella:  # the handle would stand before a face
@@ -198,7 +192,7 @@ class Layout:
     def _before(self, relation: Relation) -> list[Piece]:
         behind, one = self._piece(relation.object), self._piece(relation.subject)
         one = _at_most(one, 0.55 * min(behind.width, behind.height) + 0.06)
-        side = self.draw.uniform(-0.25, 0.25) * behind.width
+        side = self.draw.choice((-1, 1)) * 0.2 * behind.width
         return [behind, replace(one, x=side, bottom=0.08)]
 
     def _worn(self, relation: Relation) -> list[Piece]:
@@ -239,31 +233,31 @@ class Layout:
         skin = main_colour(holder.emoji, self.scene.style)
         size = 0.2 * holder.width
         paw = Piece(
-            None, "", None, False, x - side * 0.1 * held.width, low + 0.3 * size, size, size * 0.9, False, skin
+            None, "", None, x - side * 0.1 * held.width, low + 0.3 * size, size, size * 0.9, False, skin
         )  # fmt: skip
         return [holder, replace(held, x=x, bottom=low, grounded=False), paw]
 
     def _fitted(
-        self, group: Sequence[Piece], start: float, end: float, ground: float, *, alone: bool
+        self, group: Sequence[Piece], start: float, end: float, *, alone: bool
     ) -> list[Piece]:
         """Move a group into a part of the picture, and make it small enough to be seen whole."""
         left, top, right, low = _box(group)
         margin = MARGIN if alone else 0.03
         room = end - start - 2 * margin
-        largest = min(room / (right - left), (ground - MARGIN) / (low - top))
+        largest = min(room / (right - left), (_GROUND - MARGIN) / (low - top))
         single = alone and len(group) == 1  # it keeps its size; others fill their part
-        scale = min(largest, 1.15) if single else self.draw.uniform(0.88, 1.0) * min(largest, 2.0)
+        scale = min(largest, 1.15 if single else 2.0)
         copies = len(group) > 1 and len({piece.thing for piece in group}) == 1
         step = group[0].width * _APART if copies else max(group[0].width, group[0].height)
         scale = _whole(scale, step)
         width = (right - left) * scale
         spare = max(0.0, room - width)
-        offset = self.draw.uniform(0.2, 0.8) * spare
-        x = start + margin + offset - left * scale
-        y = min(ground, 1 - MARGIN - low * scale)
+        step = self.draw.choice((-1, 0, 1)) / LATTICE if single else 0.0
+        x = start + margin + spare / 2 + step - left * scale
+        y = min(_GROUND, 1 - MARGIN - low * scale)
         high = y + top * scale
         if high > 0.3 or self._flies(group):  # little in an empty picture: nearer to the middle
-            y -= (high - 0.12) * self.draw.uniform(0.25, 0.65)
+            y -= (high - 0.12) * 0.45
         edge = (group[0].x - group[0].width / 2) * scale
         x = _on_lattice(x, edge, start - left * scale, end - right * scale)
         main = group[-1] if copies else group[0]  # of two ranks, the front
@@ -297,9 +291,9 @@ def _as_wide(piece: Piece, width: float) -> Piece:
 
 
 def _whole(scale: float, extent: float) -> float:
-    """The scale, or a little less: so that something so long covers whole steps of the lattice, two at least."""
-    steps = max(2, math.floor(scale * extent * LATTICE + 1e-6))
-    return min(scale, steps / LATTICE / extent)
+    """The scale, or less: so that something so long covers one of the few sizes, if the smallest fits."""
+    fitting = [steps for steps in _SIZES if steps <= scale * extent * LATTICE + 1e-6]
+    return fitting[-1] / LATTICE / extent if fitting else scale
 
 
 def _on_lattice(shift: float, edge: float, least: float, most: float) -> float:

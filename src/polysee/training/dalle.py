@@ -45,11 +45,13 @@ class DalleTask:
             raise ConfigError(f"{folder}: not a discrete VAE with levels")
         self.pixels = card.pixels
         seeds = range(_TOKENIZER_SEED, _TOKENIZER_SEED + task.tokenizer_scenes)
-        texts = [text for seed in seeds for text in _texts(scene_of("training", seed), seed)]
+        texts = [
+            text for seed in seeds for text in _texts(scene_of("training", seed, task.style), seed)
+        ]
         self.tokenizer = Tokenizer(train_bpe(texts, task.vocab_size), task.context_length)
         self.model = _fresh(task, dvae, self.tokenizer.backend)
         self.seeds = range(VALIDATION_SEED, VALIDATION_SEED + task.validation_pictures)
-        self.held_out = scenes_of("validation", self.seeds)
+        self.held_out = scenes_of("validation", self.seeds, task.style)
         self.held_out_codes = self._codes(self.held_out, self.seeds)
 
     def batch(self, step: int) -> dict[str, torch.Tensor]:
@@ -60,7 +62,7 @@ class DalleTask:
         """One process's part of `batch`."""
         first = self.recipe.seed * 10**9 + step * self.recipe.batch_size
         seeds = part.rows(range(first, first + self.recipe.batch_size))
-        scenes = scenes_of("training", seeds)
+        scenes = scenes_of("training", seeds, self.task.style)
         texts, told = [], []
         for scene, seed in zip(scenes, seeds, strict=True):
             draw = np.random.default_rng([self.recipe.seed, seed])

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from polysee.datasets.scenes_art import Style
 from polysee.training.strict import Strict
 
 
@@ -42,6 +43,7 @@ class TrainDalle(Strict):
         start: the run, or the model folder, of a discrete VAE with `levels`; it is kept as it is.
         start_vectors: a run or a model folder whose text tower says what a token means before training begins; see
             `training.start_vectors`.
+        style: of the art, one alone; both without it.
         patterns, last_pattern, reach: what of the picture each layer sees; see `models.dalle`.
         unconditional: the share of pictures that are shown without a text, so that drawing can be guided.
         detail: the chance that an attribute, or the background, is said; see `datasets.scenes_words`.
@@ -52,6 +54,7 @@ class TrainDalle(Strict):
     kind: Literal["dalle"]
     start: str
     start_vectors: str | None = None
+    style: Style | None = None
     vocab_size: int = Field(2000, ge=300)
     context_length: int = Field(48, ge=8)
     hidden_size: int = Field(320, ge=8)
