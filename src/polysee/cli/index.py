@@ -51,12 +51,22 @@ def index(
             help=t("Also read the words in the pictures.", "同时识别图片中的文字。"),
         ),
     ] = False,
+    watermarks: Annotated[
+        bool,
+        typer.Option(
+            "--watermarks",
+            help=t(
+                "Also look for watermarks of machines that made pictures.",
+                "同时查找机器生成图片的隐形水印。",
+            ),
+        ),
+    ] = False,
 ) -> int:
     from polysee.library import Library
 
     opened = Library(library, model=model, device=common.device, dtype=common.dtype)
     with output.progress_bar(t("Reading pictures", "正在读取图片")) as advance:
-        report = opened.index(paths, prune=prune, progress=advance, ocr=ocr)
+        report = opened.index(paths, prune=prune, progress=advance, ocr=ocr, watermarks=watermarks)
     if common.json:
         output.print_json(document(report))
     else:

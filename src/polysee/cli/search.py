@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -70,6 +70,17 @@ def search(
             "--before", metavar="DATE", help=t("Taken before DATE.", "在此日期之前拍摄。")
         ),
     ] = None,
+    made_by_machine: Annotated[
+        Literal["yes", "no"] | None,
+        typer.Option(
+            "--made-by-machine",
+            metavar="yes|no",
+            help=t(
+                "Only pictures that say a machine made them, or only others.",
+                "只找标明由机器生成的图片，或者只找其他图片。",
+            ),
+        ),
+    ] = None,
     top: Annotated[
         int, typer.Option("--top", min=1, help=t("Show at most this many.", "最多显示多少张。"))
     ] = 20,
@@ -117,6 +128,7 @@ def search(
         everything=everything,
         text_weight=text_weight,
         image_weight=image_weight,
+        made_by_machine=None if made_by_machine is None else made_by_machine == "yes",
     )
     if html is not None:  # before the result, since what cannot be written is the one answer
         _write_page(html, sentence, image, result)
@@ -194,6 +206,14 @@ def print_result(result: SearchResult) -> None:
     if result.excluded:
         words = ", ".join(result.excluded)
         output.note(t(f"Without: {words}", f"不含：{words}"))
+    if result.unread_origins:
+        count = result.unread_origins
+        output.note(
+            t(
+                f"Of {count} pictures it is not known who made them: `polysee index --watermarks` reads it.",
+                f"有 {count} 张图片还没有读过生成标识：请运行 `polysee index --watermarks`。",
+            )
+        )
     if not result.hits:
         output.note(
             t(

@@ -1,18 +1,19 @@
 """The tables of a library: which files stand where, what each content is, and its vectors.
 
-An embedded LanceDB with four kinds of table:
+An embedded LanceDB with five kinds of table:
 
     files             path -> hash, size, time            one row a path
     media             hash -> dimensions, thumbnail, ...  one row a content
     vectors-<weights>   hash -> vector                      one row a content, one table a model
     words             hash -> text that OCR read            one row a content, where it was asked for
+    origins           hash -> whether a machine made it     one row a content, or two; none in old libraries
 
 Paths are apart from contents so that renaming a file or finding a copy of it writes a few bytes,
 and changing the model touches neither. Paths are stored as the system's own bytes: not every file
 name is valid text.
 
 **Kill it at any moment.** A write to one table is whole or absent (Lance commits a version by
-renaming one file). Between tables the order is vectors, media, words, files; a path is removed before its
+renaming one file). Between tables the order is origins, vectors, media, words, files; a path is removed before its
 successor is added. So a file that the library knows always has its content and vectors, and what a
 dead process left without a file (at most one batch) is used or swept away by the next one.
 """
@@ -219,11 +220,11 @@ class Catalogue:
         """Remove contents and vectors that no file has, then `tidy` every table."""
         files = self.read("files", ["hash"])
         alive = set(files["hash"].to_pylist()) if files is not None else set()
-        for name in ["media", "words", *self.vector_tables()]:
+        for name in ["media", "words", "origins", *self.vector_tables()]:
             rows = self.read(name, ["hash"])
             dead = sorted(set(rows["hash"].to_pylist()) - alive) if rows is not None else []
             self._delete(name, "hash", [f"'{digest}'" for digest in dead])
-        for name in ["files", "media", "words", *self.vector_tables()]:
+        for name in ["files", "media", "words", "origins", *self.vector_tables()]:
             self.tidy(name)
 
     def tidy(self, name: str) -> None:

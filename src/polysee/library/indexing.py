@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import pyarrow.compute as pc
 
 from polysee.errors import MediaError
 from polysee.library.catalogue import (
@@ -25,6 +26,7 @@ from polysee.library.catalogue import (
     vectors_name,
     vectors_schema,
 )
+from polysee.library.origins import ORIGINS, Origin
 from polysee.library.reading import Content, Read, Unread, key_of, read
 from polysee.media.files import Remark, absolute
 from polysee.media.scan import Found, scan
@@ -90,11 +92,12 @@ class IndexRun:
         embedder: Embedder,
         progress: Progress | None = None,
         ocr: bool = False,
+        watermarks: bool = False,
     ) -> None:
         self.catalogue = catalogue
         self.embedder = embedder
         self.progress = progress
-        self.ocr = ocr
+        self.ocr, self.watermarks = ocr, watermarks
         self.report = IndexReport()
         self.schema = vectors_schema(embedder.id, embedder.hash, embedder.embedding_size)
         self.vectors = vectors_name(embedder.hash)
@@ -103,6 +106,7 @@ class IndexRun:
         self._waiting: dict[str, Content] = {}  # decoded, by hash; not yet encoded
         self._encoded: dict[str, tuple[dict[str, Any], np.ndarray]] = {}  # not yet written
         self._words: dict[str, str] = {}  # read, by hash; not yet written
+        self._origins: dict[str, Origin] = {}  # read, by hash; not yet written
         self._rows: list[_FileRow] = []
         self._written_at = time.perf_counter()
 
@@ -136,10 +140,19 @@ class IndexRun:
         self.in_vectors = self._hashes(self.vectors)
         self.known = self.in_media & self.in_vectors
         self.worded = self._hashes("words") if self.ocr else None
+        self.marked = self._marked() if self.watermarks else None
 
     def _hashes(self, name: str) -> set[str]:
         table = self.catalogue.read(name, ["hash"])
         return set(table["hash"].to_pylist()) if table is not None else set()
+
+    def _marked(self) -> set[str]:
+        """What was looked at for a watermark."""
+        table = self.catalogue.read("origins", ["hash", "watermark"])
+        if table is None:
+            return set()
+        looked = table.filter(pc.is_valid(table["watermark"]))
+        return set(looked["hash"].to_pylist())
 
     def _scan(self, paths: Iterable[str | os.PathLike[str]]) -> tuple[list[Found], int]:
         """The files to read, and how many there are with those that need no reading."""
@@ -161,11 +174,15 @@ class IndexRun:
 
     def _complete(self, digest: str) -> bool:
         """Whether all that is asked for is known of a content."""
-        return digest in self.known and (self.worded is None or digest in self.worded)
+        asked = [some for some in (self.worded, self.marked) if some is not None]
+        return digest in self.known and all(digest in some for some in asked)
 
     def _read(self, todo: Sequence[Found]) -> Iterator[Read | Unread]:
         """Read in threads, in order, a little ahead of the encoder."""
-        work = partial(read, recipe=self.embedder.recipe, known=self.known, worded=self.worded)
+        work = partial(
+            read, recipe=self.embedder.recipe, known=self.known, worded=self.worded,
+            marked=self.marked,
+        )  # fmt: skip
         workers = max(2, min(8, os.cpu_count() or 2))
         window: deque[Future[Read | Unread]] = deque()
         pool = ThreadPoolExecutor(workers, thread_name_prefix="polysee-read")
@@ -192,6 +209,8 @@ class IndexRun:
             self._waiting.setdefault(item.hash, item.content)
         if item.words is not None:
             self._words[item.hash] = item.words
+        if item.origin is not None:
+            self._origins[item.hash] = item.origin
         self._count(item, new)
         if len(self._waiting) >= BATCH_SIZE:
             self._encode()
@@ -241,6 +260,7 @@ class IndexRun:
     def _write(self) -> None:
         """Write what is encoded. The order matters: see `catalogue`."""
         self._written_at = time.perf_counter()
+        self._write_origins()
         self._write_contents()
         self._write_words()
         ready = [row for row in self._rows if row.known.hash in self.known]
@@ -284,6 +304,22 @@ class IndexRun:
             self.worded.update(new)
         for key in ready:
             del self._words[key]
+
+    def _write_origins(self) -> None:
+        """Write how contents were made; before they are known, for later nobody would look again."""
+        there = self.known | self._encoded.keys()
+        ready = {key: origin for key, origin in self._origins.items() if key in there}
+        if ready:
+            columns = {
+                "hash": list(ready),
+                "labelled": [origin.labelled for origin in ready.values()],
+                "watermark": [origin.watermark for origin in ready.values()],
+            }
+            self.catalogue.append("origins", ORIGINS, columns)
+        for key, origin in ready.items():
+            if self.marked is not None and origin.watermark is not None:
+                self.marked.add(key)
+            del self._origins[key]
 
     def _forget(self, keys: Sequence[bytes]) -> None:
         if keys:

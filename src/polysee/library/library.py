@@ -74,6 +74,7 @@ class Library:
         prune: bool = False,
         progress: Progress | None = None,
         ocr: bool = False,
+        watermarks: bool = False,
     ) -> IndexReport:
         """Read folders and pictures into the library; what has not changed is skipped.
 
@@ -84,6 +85,8 @@ class Library:
             prune: forget files below `paths` that are gone, and erase what was kept of them.
             progress: called with how many files are done, and how many there are.
             ocr: also read the words in the pictures, so that searches find them.
+            watermarks: also look for the watermark of a machine that made a picture, in those indexed before too;
+                labels in the files are always read.
         Raises:
             ConfigError: words are to be read, and rapidocr is not installed.
             LibraryError: the library is being written by another process, or cannot be written.
@@ -100,7 +103,8 @@ class Library:
             raise LibraryError(reason) from error
         with write_lock(self.path):
             catalogue = Catalogue(self.path)
-            return IndexRun(catalogue, self.embedder(), progress, ocr).run(several, prune)
+            run = IndexRun(catalogue, self.embedder(), progress, ocr, watermarks)
+            return run.run(several, prune)
 
     def search(
         self,
@@ -115,6 +119,7 @@ class Library:
         text_weight: float = 1.0,
         image_weight: float = 1.0,
         today: date | None = None,
+        made_by_machine: bool | None = None,
     ) -> SearchResult:
         """Find pictures by a sentence, by a picture, or by both.
 
@@ -131,6 +136,8 @@ class Library:
             everything: also what is not relevant enough to be shown otherwise.
             text_weight, image_weight: how much each counts when both are given.
             today: what "last summer" is relative to; the system's date if None.
+            made_by_machine: only pictures that say that a machine made them, or only others; by their labels, and
+                by watermarks where `index` looked for those.
         Raises:
             QueryError: nothing was asked for, or a date is not understood.
             LibraryError: the library is missing, or holds no vectors of this model.
@@ -151,6 +158,7 @@ class Library:
             image_weight,
             today,
             lambda text: shelf().locate(text),
+            made_by_machine,
         )
         search = Search(shelf(), self.embedder(), self._calibration, asked)
         found, model_seconds = search.run(top, everything)
@@ -163,6 +171,7 @@ class Library:
             asked.dates,
             asked.excluded_dates,
             asked.located.names,
+            0 if made_by_machine is None else shelf().unread_origins,
         )
 
     def duplicates(
@@ -225,7 +234,7 @@ class Library:
         catalogue = self._catalogue()
         embedder = self.embedder()
         vectors = vectors_name(embedder.hash)
-        versions = catalogue.versions(["files", "media", "words", vectors])
+        versions = catalogue.versions(["files", "media", "words", "origins", vectors])
         if self._shelf is None or self._shelf.versions != versions:
             if not versions[-1]:
                 raise LibraryError(_no_vectors(catalogue, embedder))

@@ -14,6 +14,7 @@ from PIL import Image
 
 from polysee.errors import MediaError
 from polysee.inputs.pixels import PixelRecipe
+from polysee.library.origins import Origin, origin_of, read_origin
 from polysee.media.files import read_file
 from polysee.media.formats import mislabelled
 from polysee.media.image import MAX_PIXELS, TooLargeError, read_picture
@@ -34,10 +35,12 @@ class Content:
     Args:
         picture: (Y, X, C) uint8, as the model's recipe makes it.
         media: the row of the `media` table.
+        origin: whether a machine made it.
     """
 
     picture: np.ndarray
     media: dict[str, Any]
+    origin: Origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,7 @@ class Read:
         key: the path in the system's own bytes, as the library stores it.
         content: None if the library has this content and the model's vector for it.
         words: what OCR read; None where it was not asked for, or is known already.
+        origin: whether a machine made it; None where that is known already, or was not asked for.
     """
 
     path: str
@@ -58,6 +62,7 @@ class Read:
     content: Content | None = None
     warning: str | None = None
     words: str | None = None
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +81,11 @@ def key_of(path: str) -> bytes:
 
 
 def read(
-    found: Found, recipe: PixelRecipe, known: set[str], worded: set[str] | None = None
+    found: Found,
+    recipe: PixelRecipe,
+    known: set[str],
+    worded: set[str] | None = None,
+    marked: set[str] | None = None,
 ) -> Read | Unread:
     """Read a file once: hash it and, if its content is new, decode, resize and thumbnail it.
 
@@ -84,6 +93,7 @@ def read(
         recipe: how the model wants its pictures.
         known: hashes whose content and vector the library has.
         worded: hashes whose words it has; None if words are not to be read.
+        marked: hashes that were looked at for a watermark; None if none is to be looked for.
     """
     key = key_of(found.path)
     try:
@@ -94,17 +104,21 @@ def read(
     wordless = worded is not None and digest not in worded
     if digest in known:
         words, remark = _words_apart(file.data) if wordless else (None, None)
-        return Read(found.path, key, digest, file.size, file.mtime_ns, None, remark, words)
+        origin = None
+        if marked is not None and digest not in marked:
+            origin, remark = _origin_apart(file.data, remark)
+        return Read(found.path, key, digest, file.size, file.mtime_ns, None, remark, words, origin)
     try:
-        content = _decode_apart(file.data, recipe)
+        content = _decode_apart(file.data, recipe, marked is not None)
     except (MediaError, WorkerDied) as error:
         return Unread(found.path, key, error.reason, outdated=True)
     content.media["hash"] = digest
     warning = mislabelled(found.path, content.media["format"])
     words, remark = _words_apart(file.data) if wordless else (None, None)
     return Read(
-        found.path, key, digest, file.size, file.mtime_ns, content, warning or remark, words
-    )
+        found.path, key, digest, file.size, file.mtime_ns, content, warning or remark, words,
+        content.origin,
+    )  # fmt: skip
 
 
 def _words_apart(data: bytes) -> tuple[str, str | None]:
@@ -118,25 +132,37 @@ def _words_apart(data: bytes) -> tuple[str, str | None]:
     return words, None
 
 
-def _decode_apart(data: bytes, recipe: PixelRecipe) -> Content:
+def _origin_apart(data: bytes, remark: str | None) -> tuple[Origin, str | None]:
+    """Whether a machine made a picture, read in a worker process, and a remark if that failed."""
+    try:
+        origin: Origin = call(read_origin, data)
+    except (MediaError, WorkerDied):
+        return Origin(False, ""), "its watermark could not be read"
+    return origin, remark
+
+
+def _decode_apart(data: bytes, recipe: PixelRecipe, marks: bool) -> Content:
     """Decode in a worker process; of very large pictures one at a time, so that memory stays bounded."""
     try:
-        content: Content = call(decode, data, recipe, LARGE)
+        content: Content = call(decode, data, recipe, LARGE, marks)
     except TooLargeError:
         with _one_large:
-            content = call(decode, data, recipe, MAX_PIXELS)
+            content = call(decode, data, recipe, MAX_PIXELS, marks)
     return content
 
 
-def decode(data: bytes, recipe: PixelRecipe, max_pixels: int) -> Content:
+def decode(data: bytes, recipe: PixelRecipe, max_pixels: int, marks: bool = False) -> Content:
     """A file's bytes to what the library keeps of them, but for their hash.
 
+    Args:
+        marks: also look for a watermark.
     Raises:
         MediaError: it is no picture that can be read.
     """
     decoded = read_picture(data, draft_size=recipe.draft_size, max_pixels=max_pixels)
     try:
         picture = recipe.resize(decoded.image)
+        origin = origin_of(decoded.texts, decoded.image if marks else None)
         thumbnail = make_thumbnail(decoded.image)
     except (MemoryError, ValueError, OSError) as error:  # such as a picture one pixel wide
         raise MediaError("picture", f"cannot be resized ({error})") from error
@@ -151,7 +177,7 @@ def decode(data: bytes, recipe: PixelRecipe, max_pixels: int) -> Content:
         "longitude": longitude,
         "thumbnail": thumbnail,
     }
-    return Content(picture, media)
+    return Content(picture, media, origin)
 
 
 def make_thumbnail(image: Image.Image) -> bytes:

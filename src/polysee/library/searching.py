@@ -23,6 +23,7 @@ from polysee.library.catalogue import Catalogue, matrix
 from polysee.library.dates import Dated, read_dates
 from polysee.library.dates_calendar import Period
 from polysee.library.hits import Hit
+from polysee.library.origins import ORIGINS, UNKNOWN, YES, made_by_machine
 from polysee.library.places import Located, may_name_place, read_places
 from polysee.library.query import LONGEST, hide_quoted, parse_query, says_nothing
 from polysee.library.ranking import rank, seek
@@ -56,6 +57,7 @@ class Query:
     dates: tuple[Period, ...] = ()
     excluded_dates: tuple[Period, ...] = ()
     located: Located = field(default_factory=lambda: Located(""))
+    made_by_machine: bool | None = None
 
     @classmethod
     def read(
@@ -70,6 +72,7 @@ class Query:
         image_weight: float,
         today: date | None = None,
         locate: Callable[[str], Located] = Located,
+        made_by_machine: bool | None = None,
     ) -> Query:
         """
         Args:
@@ -87,6 +90,7 @@ class Query:
             located = locate(dated.rest) if dated.rest else Located("")
         parsed = parse_query(located.rest)
         placed = bool(dated.periods or dated.excluded or located.names)
+        placed = placed or made_by_machine is not None
         if placed and says_nothing(parsed.wanted):
             parsed = replace(parsed, wanted="")
         named = (term.strip() for term in ([exclude] if isinstance(exclude, str) else exclude))
@@ -114,6 +118,7 @@ class Query:
             dated.periods,
             dated.excluded,
             located,
+            made_by_machine,
         )
 
 
@@ -157,6 +162,7 @@ class Shelf:
         where: (N, 2), latitude and longitude in degrees; NaN where that is unknown.
         sizes: (N, 2), width and height in pixels.
         words: what OCR read in each, where it did.
+        made: (N,), whether a machine made each; see `origins`.
         files: the whole table of files.
         versions: of the tables that this was read from.
     """
@@ -167,6 +173,7 @@ class Shelf:
     where: np.ndarray
     sizes: np.ndarray
     words: Words
+    made: np.ndarray
     files: pa.Table
     versions: tuple[frozenset[str], ...]
 
@@ -192,6 +199,7 @@ class Shelf:
             for name in ("taken", "latitude", "longitude", "width", "height")
         )
         words = catalogue.read("words", ["hash", "text"])
+        origins = catalogue.read("origins", ORIGINS.names)
         degrees = [np.asarray(part.to_numpy(zero_copy_only=False), float) for part in where]
         return cls(
             matrix(table["vector"]),
@@ -200,6 +208,7 @@ class Shelf:
             np.stack(degrees, axis=1),
             np.stack([width.to_numpy(), height.to_numpy()], axis=1),
             Words.read(table["hash"], words),
+            made_by_machine(table["hash"], origins),
             files.combine_chunks(),  # or each `take` would put them together
             versions,
         )
@@ -235,6 +244,8 @@ class Shelf:
             mask &= self._in_folder(query.folder)
         if query.located.inside is not None:
             mask &= query.located.inside
+        if query.made_by_machine is not None:  # what nothing is known of counts as a person's
+            mask &= (self.made == YES) == query.made_by_machine
         if query.after is not None:
             mask &= self.when >= np.datetime64(query.after, "s")
         if query.before is not None:
@@ -244,6 +255,11 @@ class Shelf:
         if query.excluded_dates:
             mask &= ~self._within(query.excluded_dates)
         return mask
+
+    @property
+    def unread_origins(self) -> int:
+        """Of how many contents nobody looked how they were made."""
+        return int((self.made == UNKNOWN).sum())
 
     def _within(self, periods: Sequence[Period]) -> np.ndarray:
         """(N,) bool: taken in any of the periods."""

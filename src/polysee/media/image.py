@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import datetime
 from io import BytesIO
 
@@ -58,7 +59,8 @@ class TooLargeError(MediaError):
 class Picture:
     """A decoded picture, and what its file says about it.
 
-    `width` and `height` are the file's own, upright; `image` may be smaller after a draft read.
+    `width` and `height` are the file's own, upright; `image` may be smaller after a draft read. `texts` are as
+    `read_texts` gives them.
     """
 
     image: Image.Image
@@ -67,6 +69,7 @@ class Picture:
     height: int
     taken: datetime | None
     place: tuple[float, float] | None
+    texts: dict[str, str] = field(default_factory=dict)
 
 
 def read_image(
@@ -123,6 +126,7 @@ def read_picture(
             opened.draft("RGB", (draft_size, draft_size))
         _load(opened, form, name)
         tags = exif.read_exif(opened)
+        texts = _texts(opened, form)
         # Pillow's TIFF reader and libheif turn the picture themselves
         turn = exif.transpose_for(tags) if form not in ("TIFF", "HEIC") else None
         shrink = max(1, min(opened.size) // draft_size) if draft_size is not None else 1
@@ -133,7 +137,7 @@ def read_picture(
             raise MediaError(name, f"cannot be converted ({error})") from error
     if (image.width > image.height) != (width > height):
         width, height = height, width
-    return Picture(image, form, width, height, exif.taken(tags), exif.place(tags))
+    return Picture(image, form, width, height, exif.taken(tags), exif.place(tags), texts)
 
 
 def read_texts(source: ImageSource) -> dict[str, str]:
@@ -152,13 +156,18 @@ def read_texts(source: ImageSource) -> dict[str, str]:
         if opened.width * opened.height > MAX_PIXELS:
             raise TooLargeError(name, f"too large: {opened.width} x {opened.height} pixels")
         _load(opened, form, name)  # a PNG may have texts behind its pixels
-        texts = {str(key): value for key, value in opened.info.items() if isinstance(value, str)}
-        packet = opened.info.get("xmp")
-        if form == "TIFF":
+        return _texts(opened, form)
+
+
+def _texts(opened: Image.Image, form: str) -> dict[str, str]:
+    texts = {str(key): str(value) for key, value in opened.info.items() if isinstance(value, str)}
+    packet = opened.info.get("xmp")
+    if form == "TIFF":
+        with suppress(Exception):  # its tags may be damaged in as many ways as it can
             packet = opened.getexif().get(700)
-        if isinstance(packet, bytes):
-            texts[XMP] = packet.decode("utf-8", errors="replace")
-        return texts
+    if isinstance(packet, bytes):
+        texts[XMP] = packet.decode("utf-8", errors="replace")
+    return texts
 
 
 def _open(data: bytes, form: str, name: object) -> Image.Image:

@@ -28,10 +28,15 @@ class Provenance:
     watermark: dict[str, str] | None
 
     @property
+    def labelled(self) -> bool:
+        """Whether the file says so. A label of another kind than made, likely or suspected says nothing."""
+        likely = self.tc260 is not None and str(self.tc260.get("Label")) in ("1", "2", "3")
+        return self.text is not None or likely
+
+    @property
     def made_by_machine(self) -> bool:
-        """Whether anything says so. A label of another kind than made, likely or suspected says nothing."""
-        labelled = self.tc260 is not None and str(self.tc260.get("Label")) in ("1", "2", "3")
-        return self.text is not None or labelled or self.watermark is not None
+        """Whether anything says so."""
+        return self.labelled or self.watermark is not None
 
 
 def inspect_picture(path: str | os.PathLike[str]) -> Provenance:
@@ -40,9 +45,17 @@ def inspect_picture(path: str | os.PathLike[str]) -> Provenance:
     Raises:
         MediaError: the file is no picture that can be read.
     """
-    texts = read_texts(path)
     # The mark is read at a few hundred pixels, whatever the picture has.
-    model = read_mark(np.asarray(read_image(path, draft_size=1024)))
+    return provenance_of(read_texts(path), np.asarray(read_image(path, draft_size=1024)))
+
+
+def provenance_of(texts: dict[str, str], picture: np.ndarray | None) -> Provenance:
+    """By the texts of a file, and by its picture; without one, no watermark is looked for.
+
+    Shapes:
+        picture: (Y, X, C) uint8
+    """
+    model = None if picture is None else read_mark(picture)
     return Provenance(
         read_text(texts.get(TEXT_KEY, "")),
         read_tc260(texts.get(XMP, "")),
