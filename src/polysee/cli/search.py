@@ -12,6 +12,7 @@ import typer
 from polysee.cli import output
 from polysee.cli.language import t
 from polysee.cli.options import Common, command, library_option, model_option
+from polysee.library.weights import IMAGE_WEIGHT, TEXT_WEIGHT
 
 if TYPE_CHECKING:
     from polysee.library import SearchResult
@@ -97,7 +98,7 @@ def search(
             min=0,
             help=t("Weight of the words beside --image.", "与 --image 同用时文字的权重。"),
         ),
-    ] = 1.0,
+    ] = TEXT_WEIGHT,
     image_weight: Annotated[
         float,
         typer.Option(
@@ -105,7 +106,7 @@ def search(
             min=0,
             help=t("Weight of --image beside words.", "与文字同用时图片的权重。"),
         ),
-    ] = 1.0,
+    ] = IMAGE_WEIGHT,
     html: Annotated[
         Path | None,
         typer.Option("--html", metavar="FILE", help=t("Also write a page.", "同时写成网页。")),

@@ -18,6 +18,7 @@ from polysee.library.hits import SearchResult
 from polysee.library.indexing import IndexReport, IndexRun, Progress
 from polysee.library.lock import write_lock
 from polysee.library.searching import Query, Search, Shelf
+from polysee.library.weights import IMAGE_WEIGHT, TEXT_WEIGHT
 from polysee.media.files import absolute, explain, is_folder
 
 if TYPE_CHECKING:
@@ -116,8 +117,8 @@ class Library:
         before: str | date | datetime | None = None,
         top: int = 20,
         everything: bool = False,
-        text_weight: float = 1.0,
-        image_weight: float = 1.0,
+        text_weight: float = TEXT_WEIGHT,
+        image_weight: float = IMAGE_WEIGHT,
         today: date | None = None,
         made_by_machine: bool | None = None,
     ) -> SearchResult:
