@@ -23,7 +23,8 @@ def main() -> None:
     source, target = start_folder(arguments.run), BUNDLED / arguments.name
     model, card = load_folder(source)
     save_folder(target, model, replace(card, revision=arguments.revision))
-    shutil.copy(source / TOKENIZER, target / TOKENIZER)
+    if (source / TOKENIZER).exists():
+        shutil.copy(source / TOKENIZER, target / TOKENIZER)
     size = (target / WEIGHTS).stat().st_size / 1e6
     count = sum(parameter.numel() for parameter in model.parameters()) / 1e6
     print(f"{target}: {count:.2f} M parameters, {size:.1f} MB")

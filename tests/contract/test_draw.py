@@ -159,7 +159,7 @@ def test_a_bundled_model_that_is_absent_is_named(polysee, tmp_path):
     done = polysee("draw", "a dog", "--out", tmp_path / "out")
     assert done.code == 2
     assert "no such model comes with this copy" in done.err
-    assert "recipes/dalle-nano" in done.err
+    assert "recipes/" in done.err
     assert not (tmp_path / "out").exists()
 
 

@@ -140,7 +140,7 @@ CASES = {
         wrong=({"image_size": 18}, {"hidden_size": 15}, {"num_codes": 0}),
     ),
     "judge": Case(
-        JudgeConfig(("dog", "cat", "hat"), ("red", "blue"), ("sad",), ("on", "under"), 64, 8, 16, 1, 8),
+        JudgeConfig(("dog", "cat", "hat"), ("red", "blue"), ("sad",), ("on", "under"), 64, 8, 16, 1),
         lambda model, pixels: model(pixels), (64, 64),
         wrong=({"image_size": 72}, {"hidden_size": 15}, {"concepts": ()}, {"colours": ("red", "red")}),
     ),

@@ -69,6 +69,7 @@ MESSAGES = (
         "识别图片中的文字需要 rapidocr：请运行 pip install polysee[ocr]",
     ),
     ("its words could not be read", "其中的文字无法识别"),
+    ("its watermark could not be read", "无法读取其隐形水印"),
     ("the disk is full", "磁盘已满"),
     ("the page {} cannot be written: {}", "无法写入网页 {0}：{1}"),
     ("{}: its calibration is another model's", "{0} 的校准数据属于另一个模型"),
@@ -278,6 +279,13 @@ MESSAGES = (
     ),
     ("{} must be from 0 to 1, not {}", "{0} 应在 0 到 1 之间，而不是 {1}"),
     ("{}: this model does not draw", "{0}：这个模型不会画图"),
+    ("{}: this model does not judge scenes", "{0}：这个模型不会评判场景"),
+    ("unknown language {}; en, zh or both", "未知的语言 {0}；可用 en、zh 或两者"),
+    (
+        "{}: no such model comes with this copy of Polysee; "
+        "train it by its recipe, see recipes/, and name its folder; here are {}",
+        "这份 Polysee 不含 {0}：请按 recipes/ 中的配方训练，再指明它的文件夹；现有的模型：{1}",
+    ),
     ("{}: cannot be made: {}", "{0}：无法创建：{1}"),
     ("{}: cannot be written: {}", "{0}：无法写入：{1}"),
     # fine-tuning

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from polysee.cli import evaluate_texts, output
+from polysee.cli import evaluate_drawing, evaluate_texts, output
 from polysee.cli.language import t
 from polysee.cli.options import DEFAULT_MODEL, Common, command, model_option, template_option
 from polysee.cli.texts import TRANSLATOR
@@ -48,6 +48,7 @@ def register(app: typer.Typer) -> None:
         ),
     )(retrieval)
     evaluate_texts.register(group)
+    evaluate_drawing.register(group)
     command(
         group,
         "translate",

@@ -16,6 +16,7 @@ from polysee.inference.embedder import Embedder
 from polysee.inference.encoders import Dtype as Dtype
 from polysee.inference.language import wrapper_of
 from polysee.models.dalle import Dalle
+from polysee.models.judge import Judge
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 
@@ -44,7 +45,8 @@ def load(
         NotSupportedError: the folder holds a part of a model, of pictures alone; "int8" without the extra `fast`.
     Returns:
         An `Embedder` for a model of pictures and text; a `LanguageModel` for a GPT and a Transformer, a
-        `TextClassifier` for a BERT with classes, a `TextModel` for another BERT; an `ImageGenerator` for a DALL-E.
+        `TextClassifier` for a BERT with classes, a `TextModel` for another BERT; an `ImageGenerator` for a DALL-E; a
+        `SceneJudge` for a judge of scenes.
     Example:
         >>> import polysee
         >>> polysee.load("polysee/align-nano").embedding_size
@@ -54,12 +56,6 @@ def load(
         raise ConfigError(f"unknown dtype {dtype!r}; one of {', '.join(get_args(Dtype))}")
     folder = model_folder(model, progress=progress)
     module, card = load_folder(folder)
-    wrapper = wrapper_of(module)
-    if wrapper is None and not hasattr(module, "encode_image"):
-        raise NotSupportedError(f"{model}: not a model of text, nor of pictures and text")
-    config: Any = module.config
-    length = getattr(config, "text", config).context_length
-    tokenizer = load_folder_tokenizer(folder, length)
     about: dict[str, Any] = {
         # A library remembers this; a folder has to be found again from anywhere.
         "id": str(folder.absolute()) if _is_folder(model) else os.fspath(model),
@@ -67,6 +63,16 @@ def load(
         "folder": folder,
         "device": _device(device),
     }
+    if isinstance(module, Judge):
+        from polysee.inference.judging import SceneJudge
+
+        return SceneJudge(module, card, **about)
+    wrapper = wrapper_of(module)
+    if wrapper is None and not hasattr(module, "encode_image"):
+        raise NotSupportedError(f"{model}: not a model of text, nor of pictures and text")
+    config: Any = module.config
+    length = getattr(config, "text", config).context_length
+    tokenizer = load_folder_tokenizer(folder, length)
     if isinstance(module, Dalle):
         from polysee.inference.drawing import ImageGenerator
 
@@ -99,6 +105,11 @@ def model_folder(
     if is_hub_name(name) and not name.startswith("polysee/"):
         return fetch(name, refresh=refresh, progress=progress)
     known = ", ".join(bundled_models())
+    if name.startswith("polysee/"):
+        raise CheckpointError(
+            f"{name}: no such model comes with this copy of Polysee; "
+            f"train it by its recipe, see recipes/, and name its folder; here are {known}"
+        )
     raise CheckpointError(
         f"{name}: no such model; give a folder, a name such as openai/clip-vit-base-patch32, "
         f"or one of the bundled: {known}"

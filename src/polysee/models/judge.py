@@ -39,7 +39,6 @@ class JudgeConfig:
         patch_size: the side of the patches that the picture is cut into first; a cell has twice that.
         hidden_size: D; of the patches, half.
         num_layers: of residual blocks over the cells; over the patches there is one.
-        query_size: of a concept's vector.
     """
 
     concepts: tuple[str, ...]
@@ -50,7 +49,6 @@ class JudgeConfig:
     patch_size: int = 4
     hidden_size: int = 128
     num_layers: int = 3
-    query_size: int = 64
 
     def __post_init__(self) -> None:
         check_sizes(self)
@@ -106,7 +104,7 @@ class Judge(nn.Module):
         pixels: (B, C, Y, X), normalised
         returns: (B, N), a logit for the presence of every concept
     Example:
-        >>> small = JudgeConfig(("dog", "cat"), ("red",), ("sad",), ("on",), 16, 2, 8, 1, 4)
+        >>> small = JudgeConfig(("dog", "cat"), ("red",), ("sad",), ("on",), 16, 2, 8, 1)
         >>> Judge(small)(torch.zeros(3, 3, 16, 16)).shape
         torch.Size([3, 2])
     """
@@ -121,10 +119,12 @@ class Judge(nn.Module):
         self.coarse = nn.Sequential(
             _convolve(half, size, 2, 2), *(_Block(size) for _ in range(config.num_layers))
         )
-        self.cells = nn.Linear(size, len(config.concepts) + 1)
+        # A vector for each concept, and last for nothing: what a cell is compared with, and what a question asks.
+        self.concept = nn.Embedding(len(config.concepts) + 1, size)
+        nn.init.normal_(self.concept.weight, std=0.5 / math.sqrt(size))
+        self.common = nn.Parameter(torch.zeros(len(config.concepts) + 1))  # how often each is seen
         self.amounts = nn.Linear(size, _AMOUNTS)
-        self.concept = nn.Embedding(len(config.concepts), config.query_size)
-        self.read = _Mlp(size + _AMOUNTS + _MOMENTS + config.query_size, size, size)
+        self.read = _Mlp(2 * size + _AMOUNTS + _MOMENTS, size, size)
         self.present = nn.Linear(size, 1)
         self.colour = nn.Linear(size, len(config.colours))
         self.count = nn.Linear(size, MOST)
@@ -147,7 +147,8 @@ class Judge(nn.Module):
             rows, columns = pixels.shape[-2:]
             raise ConfigError(f"the model reads {size}x{size} pixels, not {rows}x{columns}")
         grid = self.coarse(self.fine(pixels)).permute(0, 2, 3, 1).flatten(1, 2)  # (B, G, D)
-        return Seen(grid, self.cells(grid).log_softmax(2))
+        logits = F.linear(grid, self.concept.weight, self.common)  # (B, G, N + 1)
+        return Seen(grid, logits.log_softmax(2))
 
     def ask(self, seen: Seen, concepts: torch.Tensor) -> Answers:
         """Answer everything about each concept, (B, Q) int64; what is not there has no colour worth a word."""
@@ -158,7 +159,7 @@ class Judge(nn.Module):
         mean = weights @ seen.grid  # (B, Q, D)
         amounts = chances @ self.amounts(seen.grid) / 8  # (B, Q, 16)
         place = self._moments(log_chances, weights)
-        query = self.concept(concepts)
+        query = self.concept(concepts) * self.config.hidden_size**0.5
         hidden = self.read(torch.cat([mean, amounts, place, query], dim=2))
         return Answers(
             self.present(hidden)[..., 0], self.colour(hidden), self.count(hidden),

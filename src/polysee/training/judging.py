@@ -47,7 +47,7 @@ def judged(model: Judge, pixels: PixelRecipe, pictures: np.ndarray, concept: np.
         pictures: (B, Y, X, C) uint8
         concept: (B, M), numbers of concepts; below 0 for no question
     """
-    device = model.cells.weight.device
+    device = model.concept.weight.device
     parts = []
     for rows in np.array_split(np.arange(len(pictures)), max(1, -(-len(pictures) // _BATCH))):
         seen = model.look(pixels.normalise(pictures[rows]).to(device))
@@ -69,7 +69,7 @@ def all_pairs(concept: torch.Tensor) -> torch.Tensor:
 def accuracy(
     model: Judge, pixels: PixelRecipe, scenes: Sequence[Scene], pictures: np.ndarray
 ) -> dict[str, float]:
-    """The share of right answers about pictures of known scenes, for each kind of question.
+    """The share of right answers about pictures of known scenes, for each kind of question that they give rise to.
 
     Of "present", half the questions are about what is there ("yes"), and half about what might be taken for it ("no");
     "all_present" counts the pictures of which everything is found.
@@ -84,7 +84,8 @@ def accuracy(
     for name in (*ATTRIBUTES, "relation"):
         wanted = getattr(truth, name)
         hits = (getattr(found, name) == wanted)[wanted != NOT_ASKED]
-        figures[name] = float(hits.mean()) if hits.size else float("nan")
+        if hits.size:
+            figures[name] = float(hits.mean())
     figures["yes"] = float(found.present[there].mean())
     figures["all_present"] = float((found.present | ~there).all(1).mean())
     said = judged(model, pixels, pictures, decoys(truth.concept)).present
