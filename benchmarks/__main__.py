@@ -12,7 +12,7 @@ import argparse
 import subprocess
 import sys
 
-SEARCH = ("voc_sentences", "negation", "nothing_there", "dates")
+SEARCH = ("voc_sentences", "negation", "nothing_there", "picture_plus_words", "dates")
 
 
 def main() -> int:
