@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -12,9 +12,12 @@ from polysee.cli.draw import DRAWING_MODEL
 from polysee.cli.language import t
 from polysee.cli.options import Common, command, model_option
 
+if TYPE_CHECKING:
+    from polysee.datasets.scenes_words import Language
+
 JUDGE = "polysee/scene-judge"
 ROWS = ("single", "best", "oracle", "reconstructed", "true")
-LANGUAGES = {"en": "english", "zh": "chinese"}
+LANGUAGES: dict[str, Language] = {"en": "english", "zh": "chinese"}
 
 
 def register(group: typer.Typer) -> None:
@@ -91,7 +94,7 @@ def drawing(
             of=of,
             seed=seed,
             split=split,
-            languages=[LANGUAGES[name] for name in named],  # type: ignore[misc]
+            languages=[LANGUAGES[name] for name in named],
             progress=advance,
         )
     document = asdict(result)

@@ -208,9 +208,10 @@ class _Mlp(nn.Sequential):
     """Two linear maps."""
 
     def __init__(self, inputs: int, hidden: int, outputs: int) -> None:
-        super().__init__(nn.Linear(inputs, hidden), nn.SiLU(), nn.Linear(hidden, outputs))
-        for layer in (self[0], self[2]):
-            nn.init.normal_(layer.weight, std=1 / math.sqrt(layer.weight.shape[1]))
+        first, second = nn.Linear(inputs, hidden), nn.Linear(hidden, outputs)
+        for layer in (first, second):
+            nn.init.normal_(layer.weight, std=1 / math.sqrt(layer.in_features))
+        super().__init__(first, nn.SiLU(), second)
 
 
 def _convolve(inputs: int, outputs: int, kernel: int, stride: int) -> ConvNorm:
