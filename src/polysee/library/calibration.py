@@ -109,7 +109,7 @@ class Calibration:
 
     judges: dict[str, Judge]
     background: dict[str, np.ndarray] = field(repr=False)
-    absent: float = 0.3
+    absent: float = 0.1
     caution: float = 0.8
     model: str = ""
 
