@@ -79,7 +79,8 @@ class Seen(NamedTuple):
     log_chances: torch.Tensor
 
 
-class Answers(NamedTuple):
+@dataclass(frozen=True)
+class Answers:
     """What is said of each concept that was asked about; all are logits.
 
     Attributes:
