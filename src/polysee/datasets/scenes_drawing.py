@@ -41,7 +41,7 @@ class Drawing:
 
 
 def draw_scene(scene: Scene, seed: int | str, size: int = IMAGE_SIZE) -> Drawing:
-    """Draw a scene; places, sizes and directions vary a little with the seed.
+    """Draw a scene; where one thing stands alone, on which side another is held, and the background vary with the seed.
 
     Shapes:
         returns: `size` rows and columns
