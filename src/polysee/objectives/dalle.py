@@ -17,6 +17,7 @@ def text_and_picture(
     tokens: torch.Tensor,
     mask: torch.Tensor,
     codes: torch.Tensor,
+    weight: torch.Tensor | None = None,
 ) -> dict[str, torch.Tensor]:
     """The cross-entropies of text and picture, each weighted; their sum is the loss.
 
@@ -27,10 +28,15 @@ def text_and_picture(
         code_logits: (B, N, K)
         tokens: (B, T) int64; mask: (B, T) bool, True for a real token
         codes: (B, N) int64
+        weight: (B, N), how much each code counts; all the same without it
     """
     real = mask[:, 1:]
     wanted = tokens[:, 1:][real]
     guessed = text_logits[:, : tokens.shape[1] - 1][real]
     text = F.cross_entropy(guessed, wanted, reduction="sum") / real.sum().clamp(min=1)
-    picture = F.cross_entropy(code_logits.flatten(0, 1), codes.flatten())
+    picture = F.cross_entropy(code_logits.flatten(0, 1), codes.flatten(), reduction="none")
+    if weight is None:
+        picture = picture.mean()
+    else:
+        picture = (picture * weight.flatten()).sum() / weight.sum()
     return {"text": TEXT_WEIGHT * text, "picture": PICTURE_WEIGHT * picture}

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from polysee.checkpoints.folder import TOKENIZER, Card, load_folder, save_folder
 from polysee.datasets.scenes import Scene, scene_of, scenes_of
-from polysee.datasets.scenes_drawing import draw_scenes
+from polysee.datasets.scenes_drawing import draw_scene
 from polysee.datasets.scenes_words import LANGUAGES, Language, describe, styled
 from polysee.errors import ConfigError
 from polysee.inputs.tokenizer import Tokenizer, train_bpe
@@ -52,7 +52,7 @@ class DalleTask:
         self.model = _fresh(task, dvae, self.tokenizer.backend)
         self.seeds = range(VALIDATION_SEED, VALIDATION_SEED + task.validation_pictures)
         self.held_out = scenes_of("validation", self.seeds, task.style)
-        self.held_out_codes = self._codes(self.held_out, self.seeds)
+        self.held_out_codes, self.held_out_things = self._codes(self.held_out, self.seeds)
 
     def batch(self, step: int) -> dict[str, torch.Tensor]:
         """Scenes of training; their seeds are the numbers of the pictures."""
@@ -73,7 +73,9 @@ class DalleTask:
             told.append(draw.random() >= self.task.unconditional)
         tokens, mask = self.tokenizer(texts)
         mask = mask & torch.tensor(told)[:, None]
-        return {"tokens": tokens, "mask": mask, "codes": self._codes(scenes, seeds)}
+        codes, things = self._codes(scenes, seeds)
+        weight = 1 + (self.task.things - 1) * things
+        return {"tokens": tokens, "mask": mask, "codes": codes, "weight": weight}
 
     def losses(self, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         guess = self.model(batch["tokens"], batch["mask"], batch["codes"])
@@ -83,10 +85,11 @@ class DalleTask:
     def validate(self) -> dict[str, float]:
         """The cross-entropy of the codes of new combinations, in nats a code, told in full in each language.
 
-        Beside it stands what it is without a text: how much the words help.
+        Beside it stands what it is without a text: how much the words help; and each for the codes of things alone.
         """
         device = self.model.code_output.weight.device
         found = {}
+        things = self.held_out_things
         for language in (*LANGUAGES, None):
             texts = [
                 styled(describe(scene, language or "english", seed, 1.0), scene.style)
@@ -98,9 +101,11 @@ class DalleTask:
                 codes = self.held_out_codes[rows].to(device)
                 mask = mask & (language is not None)
                 logits = self.model(tokens, mask, codes).codes
-                losses.append(F.cross_entropy(logits.movedim(2, 1), codes, reduction="none"))
+                losses.append(F.cross_entropy(logits.movedim(2, 1), codes, reduction="none").cpu())
             name = f"validation_{language or 'without_text'}"
-            found[name] = torch.cat(losses).mean().item()
+            loss = torch.cat(losses)
+            found[name] = loss.mean().item()
+            found[f"{name}_things"] = ((loss * things).sum() / things.sum()).item()
         return found
 
     def save(self, folder: Path) -> None:
@@ -112,13 +117,22 @@ class DalleTask:
         self.tokenizer.save(folder / TOKENIZER)
 
     @torch.no_grad()
-    def _codes(self, scenes: Sequence[Scene], seeds: Sequence[int]) -> torch.Tensor:
-        """Shapes: returns (B, N) int64."""
-        pictures = draw_scenes(scenes, seeds, self.model.config.dvae.image_size)
+    def _codes(
+        self, scenes: Sequence[Scene], seeds: Sequence[int]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Draw the scenes, and encode the pictures.
+
+        Shapes:
+            returns: codes (B, N) int64; the share of each code's patch that things cover, (B, N)
+        """
+        size, grid = self.model.config.dvae.image_size, self.model.config.dvae.grid_size
+        drawn = [draw_scene(*both, size) for both in zip(scenes, seeds, strict=True)]
+        pictures = np.stack([d.image for d in drawn])
+        seen = torch.from_numpy(np.stack([d.seen for d in drawn])).float()
         parts = np.array_split(pictures, -(-len(pictures) // 32))
         device = self.model.code_output.weight.device
         codes = [self.model.encode_image(self.pixels.normalise(p).to(device)) for p in parts]
-        return torch.cat(codes).cpu()
+        return torch.cat(codes).cpu(), F.avg_pool2d(seen, size // grid).flatten(1)
 
 
 def _fresh(task: TrainDalle, dvae: Dvae, backend: Backend) -> Dalle:

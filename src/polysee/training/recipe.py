@@ -66,6 +66,7 @@ class See(Strict):
 
     Args:
         start: the run, or the model folder, whose weights training begins from.
+        fit: whether the projections begin where least squares puts them, or as they are in `start`.
         cut: blocks of the image tower that stay as they are; what they give is computed once and kept.
         versions: augmented versions kept of every captioned picture, beside the picture as it is.
         again: how often more in an epoch a picture comes that people captioned, than one that has but names.
@@ -80,6 +81,7 @@ class See(Strict):
 
     kind: Literal["see"]
     start: str
+    fit: bool = True
     image_size: int = Field(192, ge=32)
     cut: int = Field(ge=0)
     versions: int = Field(2, ge=0)

@@ -47,6 +47,7 @@ class TrainDalle(Strict):
         patterns, last_pattern, reach: what of the picture each layer sees; see `models.dalle`.
         unconditional: the share of pictures that are shown without a text, so that drawing can be guided.
         detail: the chance that an attribute, or the background, is said; see `datasets.scenes_words`.
+        things: how much more the codes of things count than those of the background.
         tokenizer_scenes: how many scenes the vocabulary is learnt from.
         validation_pictures: of combinations that training never shows.
     """
@@ -67,6 +68,7 @@ class TrainDalle(Strict):
     dropout: float = Field(0.0, ge=0, lt=1)
     unconditional: float = Field(0.1, ge=0, lt=1)
     detail: float = Field(0.7, ge=0, le=1)
+    things: float = Field(1.0, ge=1)
     tokenizer_scenes: int = Field(6000, ge=10)
     validation_pictures: int = Field(200, ge=1)
 

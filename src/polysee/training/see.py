@@ -73,7 +73,9 @@ class SeeTask:
         self.prototypes = torch.from_numpy(class_prototypes(pooled, self.weight.numpy()))
         captioned = np.flatnonzero([p.captioned for p in self.pictures])
         self.epoch = np.concatenate([np.arange(len(self.pictures)), *[captioned] * task.again])
-        self._fit_projection()
+        if task.fit:
+            self._fit_projection()
+        log.info("at the start: %s", self.validate())
         self.model.image.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def batch(self, step: int) -> dict[str, Any]:
@@ -171,7 +173,6 @@ class SeeTask:
         assert isinstance(projection, nn.Linear)
         projection.weight.copy_(weight.T)
         projection.bias.copy_(-self.centre @ weight)
-        log.info("least squares: %s", self.validate())
 
     def _prototype_features(self, batch: dict[str, Any]) -> torch.Tensor:
         """A class's prototype, seen as often in a scene as alone: some of another picture's features are mixed in.
