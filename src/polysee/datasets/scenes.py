@@ -185,13 +185,13 @@ def _worn_beside(draw: random.Random) -> _Parts:
     """Somebody who wears or holds something, on one side of another thing."""
     kind: Kind = draw.choice(("wearing", "holding"))
     names = [*_two_for(kind, draw)]
-    names.append(draw.choice([n for n in _on_ground() if n not in names]))
+    names.append(draw.choice([n for n in on_ground() if n not in names]))
     side = Relation("left of", *draw.choice(((0, 2), (2, 0))))
     return [_thing(draw, name) for name in names], [Relation(kind, 0, 1), side]
 
 
 def _row(draw: random.Random) -> _Parts:
-    names = draw.sample(_on_ground(), draw.choice((3, 3, MOST_THINGS)))
+    names = draw.sample(on_ground(), draw.choice((3, 3, MOST_THINGS)))
     beside = [Relation("left of", i, i + 1) for i in range(len(names) - 1)]
     return [_thing(draw, name, colour=0.4) for name in names], beside
 
@@ -205,9 +205,9 @@ def _two_for(kind: Kind, draw: random.Random) -> tuple[str, str]:
             rider = draw.choice([*having("alive"), *having("held"), *having("hat")])
             pair = rider, carrier
         elif kind == "under":
-            pair = draw.choice(_on_ground()), draw.choice(having("cover") + having("sky"))
+            pair = draw.choice(on_ground()), draw.choice(having("cover") + having("sky"))
         elif kind == "in front of":
-            pair = draw.choice(_on_ground()), draw.choice(having("back"))
+            pair = draw.choice(on_ground()), draw.choice(having("back"))
         elif kind == "wearing":
             worn = draw.choices(("hat", "specs", "bow"), (6, 3, 1))[0]
             pair = draw.choice(having("wears")), draw.choice(having(worn))
@@ -216,11 +216,11 @@ def _two_for(kind: Kind, draw: random.Random) -> tuple[str, str]:
         else:
             first, second = draw.sample(list(concepts()), 2)
             pair = first, second
-        if pair[0] != pair[1] and _sizes_fit(kind, *pair):
+        if pair[0] != pair[1] and sizes_fit(kind, *pair):
             return pair
 
 
-def _sizes_fit(kind: Kind, first: str, second: str) -> bool:
+def sizes_fit(kind: Kind, first: str, second: str) -> bool:
     """Whether one would look right with the other: no elephant on a book."""
     small, large = concepts()[first].size, concepts()[second].size
     if kind == "on":
@@ -230,7 +230,7 @@ def _sizes_fit(kind: Kind, first: str, second: str) -> bool:
     return small < large if kind == "in front of" else True
 
 
-def _on_ground() -> list[str]:
+def on_ground() -> list[str]:
     return [name for name in concepts() if name not in having("sky")]
 
 
