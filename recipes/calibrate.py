@@ -43,7 +43,7 @@ BACKGROUND_PICTURES = {
     "photos/tiny-imagenet/train-0": 60,
 }
 SENTENCES = 500
-BEST, OTHERS = 100, 100  # candidates a query: those with the best scores, and others drawn by lot
+BEST = 20  # candidates a query: what a search would show first, for there the probability has to be true
 ABSENT_NAMES = 300
 PEOPLE = re.compile(
     r"\b(?:man|men|woman|women|boys?|girls?|child|children|kids?|person|people|lady|guys?|baby|toddler)\b"
@@ -181,50 +181,41 @@ def picture_questions(embedder: polysee.Embedder) -> Iterator[Question]:
         yield Question(Sought(vectors[query]), f"{TINY}/validation", truth)
 
 
-@dataclass
-class Examples:
-    """Candidates of many questions: what `fit_evidence` takes, and which question each belongs to."""
-
-    evidence: np.ndarray
-    truth: np.ndarray
-    importance: np.ndarray
-
-
 def collect(
     calibration: Calibration, embedder: polysee.Embedder, questions: Sequence[Question]
-) -> Examples:
-    """Judge each question's best candidates and some drawn by lot, which stand for all others."""
-    draw = np.random.default_rng(0)
-    parts: list[tuple[Any, ...]] = []
+) -> tuple[np.ndarray, np.ndarray]:
+    """Evidence and truth of each question's best candidates, as `fit_evidence` takes them.
+
+    With all pictures as candidates the many that nobody would show decide the fit, and what is shown comes out far
+    too improbable: a line cannot be true at both ends.
+    """
+    parts: list[tuple[np.ndarray, np.ndarray]] = []
     for question in questions:
         vectors = embed(embedder, question.pictures, every=EVERY[question.pictures])
         scores = vectors @ question.sought.vector
         known = np.flatnonzero(~np.isnan(question.truth))
-        order = known[np.argsort(-scores[known])]
-        best, rest = order[:BEST], order[BEST:]
-        others = draw.choice(rest, min(OTHERS, len(rest)), replace=False)
-        rows = np.concatenate([best, others])
-        stands_for = np.repeat([1.0, len(rest) / max(1, len(others))], [len(best), len(others)])
+        rows = known[np.argsort(-scores[known])][:BEST]
         evidence = calibration.evidence(vectors[rows], scores[rows], question.sought)
-        parts.append((evidence, question.truth[rows], stands_for))
-    return Examples(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+        parts.append((evidence, question.truth[rows]))
+    evidence, truth = zip(*parts, strict=True)
+    return np.concatenate(evidence), np.concatenate(truth)
 
 
 def fit(
     embedder: polysee.Embedder, bank: dict[str, np.ndarray], kind: str, questions: list[Question]
 ) -> Judge:
     """The judge of one kind of query."""
-    examples = collect(Calibration({}, bank), embedder, questions)
-    weights, bias = fit_evidence(examples.evidence, examples.truth, examples.importance)
+    evidence, truth = collect(Calibration({}, bank), embedder, questions)
+    weights, bias = fit_evidence(evidence, truth)
     judge = Judge(tuple(float(weight) for weight in weights), bias)
-    print(f"{kind}: {len(questions)} questions, loss {_loss(judge, examples):.5f}, {judge}")
+    loss = _loss(judge.probability(evidence), truth)
+    print(f"{kind}: {len(questions)} questions, loss {loss:.5f}, {judge}")
     return judge
 
 
-def _loss(judge: Judge, examples: Examples) -> float:
-    probability = np.clip(judge.probability(examples.evidence), 1e-7, 1 - 1e-7)
-    right = np.where(examples.truth > 0.5, probability, 1 - probability)
-    return float(-(examples.importance * np.log(right)).sum() / examples.importance.sum())
+def _loss(probability: np.ndarray, truth: np.ndarray) -> float:
+    probability = np.clip(probability, 1e-7, 1 - 1e-7)
+    return float(-np.log(np.where(truth > 0.5, probability, 1 - probability)).mean())
 
 
 def choose_cut(

@@ -13,9 +13,7 @@ PENALTY = 1e-3
 STEPS = 50
 
 
-def fit_evidence(
-    evidence: np.ndarray, truth: np.ndarray, importance: np.ndarray | None = None
-) -> tuple[np.ndarray, float]:
+def fit_evidence(evidence: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, float]:
     """`fit_logistic`, but more evidence never speaks against: what would get a negative weight is
     left out, the most negative first.
 
@@ -24,7 +22,7 @@ def fit_evidence(
     """
     kept = np.arange(evidence.shape[1])
     while True:
-        weights, bias = fit_logistic(evidence[:, kept], truth, importance)
+        weights, bias = fit_logistic(evidence[:, kept], truth)
         if len(kept) == 1 or weights.min() >= 0:
             break
         kept = np.delete(kept, np.argmin(weights * evidence[:, kept].std(axis=0)))
@@ -33,17 +31,12 @@ def fit_evidence(
     return result, bias
 
 
-def fit_logistic(
-    evidence: np.ndarray, truth: np.ndarray, importance: np.ndarray | None = None
-) -> tuple[np.ndarray, float]:
+def fit_logistic(evidence: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, float]:
     """Weights and bias that make the truth most likely, with a light penalty on large weights.
 
-    Args:
-        importance: how many examples each stands for.
     Shapes:
         evidence: (M, V)
         truth: (M,), 0-1
-        importance: (M,)
         returns: (V,) and a number
     Example:
         >>> evidence = np.array([[0.0], [0.0], [1.0], [1.0]])
@@ -53,14 +46,12 @@ def fit_logistic(
     """
     mean, deviation = evidence.mean(axis=0), np.maximum(evidence.std(axis=0), 1e-9)
     inputs = np.column_stack([(evidence - mean) / deviation, np.ones(len(evidence))])  # (M, V+1)
-    weight = np.ones(len(truth)) if importance is None else importance
-    weight = weight / weight.sum()
     penalty = np.diag([PENALTY] * evidence.shape[1] + [0.0])
     solution = np.zeros(inputs.shape[1])
     for _ in range(STEPS):
         probability = 1 / (1 + np.exp(-np.clip(inputs @ solution, -30, 30)))
-        gradient = inputs.T @ (weight * (probability - truth)) + penalty @ solution
-        curvature = (inputs * (weight * probability * (1 - probability))[:, None]).T @ inputs
+        gradient = inputs.T @ (probability - truth) / len(truth) + penalty @ solution
+        curvature = (inputs * (probability * (1 - probability))[:, None]).T @ inputs / len(truth)
         step = np.linalg.solve(curvature + penalty + 1e-9 * np.eye(len(solution)), gradient)
         solution -= np.clip(step, -2, 2)
         if np.abs(step).max() < 1e-7:

@@ -5,6 +5,7 @@ Shapes: B batch, T tokens, N codes of a picture.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -62,7 +63,7 @@ class DalleTask:
         """One process's part of `batch`."""
         first = self.recipe.seed * 10**9 + step * self.recipe.batch_size
         seeds = part.rows(range(first, first + self.recipe.batch_size))
-        scenes = scenes_of("training", seeds, self.task.style)
+        scenes = [self._scene(seed) for seed in seeds]
         texts, told = [], []
         for scene, seed in zip(scenes, seeds, strict=True):
             draw = np.random.default_rng([self.recipe.seed, seed])
@@ -115,6 +116,14 @@ class DalleTask:
             folder, self.model, Card(self.pixels, licence="Apache-2.0", origin=origin), half=False
         )
         self.tokenizer.save(folder / TOKENIZER)
+
+    def _scene(self, seed: int) -> Scene:
+        """The scene of a seed, or one of a single thing in its place."""
+        scene, style = scene_of("training", seed, self.task.style), self.task.style
+        if np.random.default_rng([self.recipe.seed, seed, 1]).random() < self.task.alone:
+            others = (scene_of("training", f"{seed}-{i}", style) for i in itertools.count())
+            scene = next(s for s in others if len(s.things) == 1 and s.things[0].count == 1)
+        return scene
 
     @torch.no_grad()
     def _codes(

@@ -12,15 +12,18 @@ from typing import Any
 import numpy as np
 import torch
 
-from polysee.checkpoints.folder import Card, save_folder
+from polysee.checkpoints.folder import Card, load_folder, save_folder
 from polysee.datasets.scenes import Split, scene_of
 from polysee.datasets.scenes_drawing import draw_scene
+from polysee.errors import ConfigError
 from polysee.inputs.pixels import PixelRecipe
+from polysee.models.dalle import Dalle
 from polysee.models.dvae import Dvae, DvaeConfig, GumbelDvae, GumbelDvaeConfig, GumbelQuantizer
 from polysee.objectives.dvae import code_usage, signal_to_noise, uniform_divergence
 from polysee.training.parts import WHOLE, Part
 from polysee.training.recipe import Recipe
 from polysee.training.recipe_drawing import TrainDvae
+from polysee.training.see import start_folder
 
 VALIDATION_SEED = 1_000_000  # the validation pictures are the same whatever a run's own seed is
 
@@ -31,7 +34,8 @@ class DvaeTask:
     def __init__(self, recipe: Recipe, task: TrainDvae) -> None:
         self.recipe, self.task = recipe, task
         self.pixels = PixelRecipe(task.image_size)
-        self.model = fresh_dvae(task).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        model = fresh_dvae(task) if task.start is None else _earlier(task)
+        self.model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         seeds = range(VALIDATION_SEED, VALIDATION_SEED + task.validation_pictures)
         self.held_out = draw_pictures("validation", seeds, task.image_size)
 
@@ -69,7 +73,8 @@ class DvaeTask:
 
     def save(self, folder: Path) -> None:
         """Write the model folder."""
-        origin = f"{self.recipe.name}: from fresh weights on made scenes"
+        begun = "from fresh weights" if self.task.start is None else "from an earlier run"
+        origin = f"{self.recipe.name}: {begun} on made scenes"
         card = Card(self.pixels, licence="Apache-2.0", origin=origin)
         save_folder(folder, self.model, card, half=False)
 
@@ -82,6 +87,17 @@ def fresh_dvae(task: TrainDvae) -> Dvae:
     if task.quantizer == "gumbel":
         return GumbelDvae(GumbelDvaeConfig(**sizes, num_codes=task.num_codes))
     return Dvae(DvaeConfig(**sizes, levels=task.levels))
+
+
+def _earlier(task: TrainDvae) -> Dvae:
+    assert task.start is not None
+    folder = start_folder(task.start)
+    model, card = load_folder(folder)
+    if isinstance(model, Dalle):
+        model = model.dvae
+    if not isinstance(model, Dvae) or card.pixels.image_size != task.image_size:
+        raise ConfigError(f"{folder}: not a discrete VAE of pictures of {task.image_size} pixels")
+    return model
 
 
 def draw_pictures(split: Split, seeds: Sequence[int], size: int) -> tuple[np.ndarray, np.ndarray]:

@@ -11,9 +11,10 @@ from polysee.training.strict import Strict
 
 
 class TrainDvae(Strict):
-    """A discrete VAE, from fresh weights, on the made scenes of `datasets.scenes`.
+    """A discrete VAE on the made scenes of `datasets.scenes`.
 
     Args:
+        start: the run, or the model folder, of such a VAE to go on from; its sizes are kept.
         quantizer: "fsq" rounds to `levels`; "gumbel" chooses among `num_codes` learnt vectors, as in DALL-E.
         divergence: weight of the divergence of "gumbel" from codes that are equally likely; DALL-E's is 6.6 a picture
             of many more codes.
@@ -23,6 +24,7 @@ class TrainDvae(Strict):
     """
 
     kind: Literal["dvae"]
+    start: str | None = None
     image_size: int = Field(96, ge=16)
     patch_size: int = Field(4, ge=1)
     hidden_size: int = Field(192, ge=8)
@@ -48,6 +50,8 @@ class TrainDalle(Strict):
         unconditional: the share of pictures that are shown without a text, so that drawing can be guided.
         detail: the chance that an attribute, or the background, is said; see `datasets.scenes_words`.
         things: how much more the codes of things count than those of the background.
+        alone: the share of pictures that are to show one thing by itself, beside those that do anyway: what a word
+            means is learnt from them first.
         tokenizer_scenes: how many scenes the vocabulary is learnt from.
         validation_pictures: of combinations that training never shows.
     """
@@ -69,6 +73,7 @@ class TrainDalle(Strict):
     unconditional: float = Field(0.1, ge=0, lt=1)
     detail: float = Field(0.7, ge=0, le=1)
     things: float = Field(1.0, ge=1)
+    alone: float = Field(0.0, ge=0, le=1)
     tokenizer_scenes: int = Field(6000, ge=10)
     validation_pictures: int = Field(200, ge=1)
 

@@ -268,15 +268,6 @@ def test_more_evidence_never_speaks_against() -> None:
     np.testing.assert_allclose([*weights, bias], [kept[0], 0, kept[1], kept_bias])
 
 
-def test_importance_stands_for_repetition() -> None:
-    evidence, truth = np.array([[0.0], [1.0], [1.0], [0.0]]), np.array([0, 1, 0, 1])
-    times = np.array([3, 2, 1, 1])
-    once = fit_logistic(np.repeat(evidence, times, axis=0), np.repeat(truth, times))
-    weighted = fit_logistic(evidence, truth, times.astype(float))
-    said = [evidence @ weights + bias for weights, bias in (once, weighted)]
-    np.testing.assert_allclose(said[0], said[1], atol=0.02)
-
-
 def _best_f1(scores: np.ndarray, truth: np.ndarray) -> float:
     order = np.argsort(-scores)
     hits = np.cumsum(truth[order])

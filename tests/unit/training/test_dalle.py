@@ -69,11 +69,24 @@ def test_a_recipe_ends_in_a_folder_that_draws(dvae, tmp_path):
     for name, value in before.state_dict().items():
         assert torch.equal(task.model.dvae.state_dict()[name], value), name
     found = task.validate()
-    assert set(found) == {"validation_english", "validation_chinese", "validation_without_text"}
-    assert all(0 < value < 5 for value in found.values())
+    told = {f"validation_{name}" for name in ("english", "chinese", "without_text")}
+    assert set(found) == told | {f"{name}_things" for name in told}
+    assert all(0 < value < 6 for value in found.values())
     generator = polysee.load(folder)
     assert isinstance(generator, ImageGenerator)
     assert generator.draw("一只戴着帽子的狗", 2).shape == (2, 32, 32, 3)
+
+
+def test_codes_of_things_count_more_and_scenes_may_be_of_one_thing_alone(dvae):
+    asked = recipe(dvae, things=3.0, alone=1.0)
+    task = DalleTask(asked, asked.task)
+    batch = task.batch(2)
+    assert 1 <= batch["weight"].min() < 1.1
+    assert 2 < batch["weight"].max() <= 3
+    first = asked.seed * 10**9
+    scenes = [task._scene(seed) for seed in range(first, first + 50)]
+    assert {(len(s.things), s.things[0].count) for s in scenes} == {(1, 1)}
+    assert len({s.things[0].concept for s in scenes}) > 30
 
 
 def test_a_start_that_is_no_vae_is_named(drawing_folder):

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from polysee.checkpoints.folder import load_folder
+from polysee.errors import ConfigError
 from polysee.training.dvae import DvaeTask, measure
 from polysee.training.parts import Part
 from polysee.training.recipe import Recipe
@@ -72,3 +73,24 @@ def test_things_can_count_more():
     batch["seen"][:] = True
     ratio = more.losses(batch)["squared_error"] / even.losses(batch)["squared_error"]
     assert ratio.item() == pytest.approx(3.0)
+
+
+def test_a_run_may_go_on_from_an_earlier_one_its_codes_kept(tmp_path):
+    first = train(recipe(), folder=tmp_path / "first", progress=False)
+    asked = recipe(start=str(first)).model_copy(
+        update={"optimiser": recipe().optimiser.model_copy(update={"rates": {"encoder": 0}})}
+    )
+    second = train(asked, folder=tmp_path / "second", progress=False)
+    (before, _), (after, _) = load_folder(first), load_folder(second)
+    changed = {
+        n for n, v in after.state_dict().items() if not torch.equal(v, before.state_dict()[n])
+    }
+    assert changed
+    assert all(name.startswith("decoder.") for name in changed)
+
+
+def test_a_start_of_another_size_is_named(tmp_path):
+    first = train(recipe(), folder=tmp_path / "first", progress=False)
+    asked = recipe(start=str(first), image_size=64)
+    with pytest.raises(ConfigError, match="not a discrete VAE of pictures of 64 pixels"):
+        DvaeTask(asked, asked.task)
