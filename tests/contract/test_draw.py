@@ -11,7 +11,7 @@ from PIL import Image
 from polysee.datasets.scenes_words import unknown_words
 from polysee.inference.drawing import enlarged
 
-KEYS = {"files", "sheet", "seed", "seconds", "scores", "unknown_words"}
+KEYS = {"files", "sheet", "seed", "seconds", "scores", "unknown_words", "held_back"}
 
 
 @pytest.fixture

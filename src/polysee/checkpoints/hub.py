@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from polysee.checkpoints.pipelines import INDEX, pipeline_files, read_index
 from polysee.errors import CheckpointError, ConfigError, OfflineError
 
 if TYPE_CHECKING:
@@ -115,9 +116,8 @@ def cached(name: str, *, complete: bool = True) -> Path | None:
         if all(_has_size(folder / file, size) for file, size in sizes.items()):
             return folder
     names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
-    if complete or "config.json" not in names or not _weights(names):
-        return None
-    return folder
+    whole = INDEX in names or ("config.json" in names and _weights(names))
+    return folder if whole and not complete else None
 
 
 def wanted(files: Iterable[str]) -> list[str]:
@@ -224,8 +224,9 @@ class _Download:
             raise CheckpointError(f"{self.name}: cannot be stored: {error}") from error
 
     def _bring(self, *, check: bool) -> Path:
-        commit, files = self._list()
+        commit, names = self._list()
         folder = self.place.snapshot(commit)
+        files = self._of_pipeline(commit, names) if INDEX in names else self._of_model(names)
         remotes = {file: self._describe(file, commit) for file in files}
         missing = {
             file: remote
@@ -244,14 +245,17 @@ class _Download:
         return folder
 
     def _list(self) -> tuple[str, list[str]]:
-        """The commit that the revision stands for, and those of its files that are wanted."""
+        """The commit that the revision stands for, and its files."""
         from huggingface_hub import HfApi
 
         api = HfApi(self.endpoint, token=self.token, library_name="polysee")
         info = api.model_info(self.repo, revision=self.place.revision, timeout=30)
         if info.sha is None or not COMMIT.fullmatch(info.sha):
             raise CheckpointError(f"{self.name}: {self.endpoint} names no commit; is it a hub?")
-        names = [sibling.rfilename for sibling in info.siblings or []]
+        return info.sha, [sibling.rfilename for sibling in info.siblings or []]
+
+    def _of_model(self, names: list[str]) -> list[str]:
+        """Which files of a model are wanted."""
         files = wanted(names)
         if "config.json" not in files:
             raise CheckpointError(f"{self.name}: its repository has no config.json; is it a model?")
@@ -259,7 +263,15 @@ class _Download:
             raise CheckpointError(
                 f"{self.name}: its repository has no weights as model.safetensors or pytorch_model.bin"
             )
-        return info.sha, files
+        return files
+
+    def _of_pipeline(self, commit: str, names: list[str]) -> list[str]:
+        """Which files of a pipeline are wanted: its index says it."""
+        index = self.place.snapshot(commit) / INDEX
+        remote = self._describe(INDEX, commit)
+        if not _has_size(index, remote.size) or not _matches(remote, index):
+            self._transfer(remote, index)
+        return pipeline_files(read_index(index), names)
 
     def _describe(self, file: str, commit: str) -> Remote:
         from huggingface_hub import get_hf_file_metadata, hf_hub_url
@@ -281,7 +293,8 @@ class _Download:
         blobs.mkdir(parents=True, exist_ok=True)
         named = re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", remote.etag)
         # A mirror's own etag may hold anything, and two commits may share it.
-        blob = blobs / (remote.etag if named else f"{target.parent.name}-{target.name}")
+        parts = target.relative_to(self.place.storage / "snapshots").parts
+        blob = blobs / (remote.etag if named else "-".join(parts))
         if not (named and blob.is_file() and _matches(remote, blob)):
             part = blob.with_name(f"{blob.name}.polysee.incomplete")
             self._advance(part.stat().st_size if part.exists() else 0)

@@ -279,6 +279,32 @@ MESSAGES = (
     ),
     ("{} must be from 0 to 1, not {}", "{0} 应在 0 到 1 之间，而不是 {1}"),
     ("{}: this model does not draw", "{0}：这个模型不会画图"),
+    (
+        "{} is a pipeline of diffusers ({}), without {}",
+        "{0} 是 diffusers 管线（{1}），不支持 {2}",
+    ),
+    (
+        "{} is a pipeline of diffusers, which has no --dtype int8",
+        "{0} 是 diffusers 管线，不支持 --dtype int8",
+    ),
+    ("{} draws code by code, without --steps", "{0} 逐个编码作画，不支持 --steps"),
+    (
+        "{} is not installed: pip install 'polysee[diffusers]'",
+        "没有安装 {0}：请运行 pip install 'polysee[diffusers]'",
+    ),
+    ("{}: asks for code of its own ({}); it is not run", "{0} 要求运行自带的代码（{1}），没有运行"),
+    ("{}: names no pipeline", "{0} 没有写明管线"),
+    ("{}: diffusers has no pipeline {}", "{0}：diffusers 中没有管线 {1}"),
+    ("{}: no {}; is it a whole pipeline?", "{0} 中没有 {1}，它是完整的管线吗？"),
+    (
+        "{}: no weights as safetensors, and others are not read here",
+        "{0} 中没有 safetensors 权重，而其他格式的权重不予读取",
+    ),
+    ("{}: not a readable pipeline: {}", "{0} 不是可以读取的管线：{1}"),
+    (
+        "the model's own filter held every picture back: {}",
+        "模型自带的过滤器扣下了全部 {0} 张图片",
+    ),
     ("{}: this model does not judge scenes", "{0}：这个模型不会评判场景"),
     ("unknown language {}; en, zh or both", "未知的语言 {0}；可用 en、zh 或两者"),
     (

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from polysee.cli import output
 from polysee.cli.language import t
 from polysee.cli.options import Common, command, model_option
+
+if TYPE_CHECKING:
+    from polysee.apps.draw import DrawReport
 
 DRAWING_MODEL = "polysee/dalle-nano"
 
@@ -37,11 +40,14 @@ def draw(
         typer.Option("--seed", min=0, help=t("Same seed, same picture.", "种子相同，图片相同。")),
     ] = 0,
     guidance: Annotated[
-        float,
+        float | None,
         typer.Option(
-            "--guidance", min=0.0, help=t("How closely to follow the words.", "紧跟文字的程度。")
+            "--guidance",
+            min=0.0,
+            help=t("How closely to follow the words.", "紧跟文字的程度。"),
+            show_default=t("3; of a pipeline its own", "3；diffusers 管线用自己的默认值"),
         ),
-    ] = 3.0,
+    ] = None,
     temperature: Annotated[
         float, typer.Option("--temperature", min=0.0, help=t("How freely to draw.", "画得多自由。"))
     ] = 1.0,
@@ -83,6 +89,15 @@ def draw(
             ),
         ),
     ] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            "--steps",
+            min=1,
+            help=t("Steps of a pipeline of diffusers.", "diffusers 管线的步数。"),
+            show_default=t("its own", "其自己的默认值"),
+        ),
+    ] = None,
     rerank: Annotated[
         bool, typer.Option("--rerank", help=t("The best first.", "最符合的排在前面。"))
     ] = False,
@@ -103,30 +118,49 @@ def draw(
             out.expanduser(),
             model=model,
             count=count,
-            steering=Steering(seed, guidance, temperature, style=style, negative=negative),
+            steering=Steering(
+                seed, guidance, temperature, style=style, negative=negative, steps=steps
+            ),
             start=None if init is None else Start(init.expanduser(), keep, vary),
             visible=label,
             rerank=rerank,
             device=common.device,
+            dtype=common.dtype,
             progress=advance,
         )
     if common.json:
-        output.print_json(
-            {
-                "files": [path.absolute() for path in report.files],
-                "sheet": None if report.sheet is None else report.sheet.absolute(),
-                "seed": report.seed,
-                "seconds": round(report.seconds, 3),
-                "scores": [round(score, 4) for score in report.scores],
-                "unknown_words": report.unknown_words,
-            }
-        )
-        return output.DONE
+        output.print_json(_document(report))
+    else:
+        _show(report)
+    return output.SOME_FAILED if report.held_back else output.DONE
+
+
+def _document(report: DrawReport) -> dict[str, Any]:
+    return {
+        "files": [path.absolute() for path in report.files],
+        "sheet": None if report.sheet is None else report.sheet.absolute(),
+        "seed": report.seed,
+        "seconds": round(report.seconds, 3),
+        "scores": [round(score, 4) for score in report.scores],
+        "unknown_words": report.unknown_words,
+        "held_back": report.held_back,
+    }
+
+
+def _show(report: DrawReport) -> None:
     for path in report.files:
         print(output.shorten(str(path)))
     if report.sheet is not None:
         print(t("All on one sheet: ", "全部图片：") + output.shorten(str(report.sheet)))
+    comma = t(", ", "、")
     if report.unknown_words:
-        words = t(", ", "、").join(map(output.visible, report.unknown_words))
+        words = comma.join(map(output.visible, report.unknown_words))
         output.note(t(f"The model does not know: {words}", f"模型不认识：{words}"))
-    return output.DONE
+    if report.held_back:
+        seeds = comma.join(map(str, report.held_back))
+        output.note(
+            t(
+                f"The model's own filter held back the pictures of seeds {seeds}",
+                f"模型自带的过滤器扣下了这些种子的图片：{seeds}",
+            )
+        )

@@ -67,7 +67,7 @@ def download(common: Common, name: Annotated[str, model_argument()]) -> int:
     from polysee.cli.download import download
 
     folder = download(name, refresh=True)
-    size = sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     if common.json:
         document = {"id": name, "folder": folder, "revision": folder.name, "bytes": size}
         output.print_json(document)

@@ -25,6 +25,7 @@ from polysee.models.dalle import Dalle
 
 Progress = Callable[[int, int], None]
 OUTPUT_SIZE = 512
+OWN_GUIDANCE = 3.0
 _PUSH = 0.6  # 1 leaves edges as they are, 0 makes steps of them
 
 
@@ -34,19 +35,21 @@ class Steering:
 
     Args:
         seed: of the first picture; the next has the next seed.
-        guidance: how much more than its training the model follows the text; 1 for not more.
+        guidance: how much more than its training the model follows the text; 1 for not more, None for what suits it.
         temperature: how freely codes are drawn; 0 takes the likeliest, always.
         top_p: draw from the fewest codes that together are this likely.
         style: of the art; the model's choice when None.
         negative: what not to draw.
+        steps: of a pipeline that makes pictures out of noise; what suits it when None.
     """
 
     seed: int = 0
-    guidance: float = 3.0
+    guidance: float | None = None
     temperature: float = 1.0
     top_p: float = 0.95
     style: str | None = None
     negative: str | None = None
+    steps: int | None = None
 
 
 DEFAULT_STEERING = Steering()
@@ -111,15 +114,18 @@ class ImageGenerator:
             QueryError: the prompt is empty or too long.
             ConfigError: an unknown style, or a number out of range.
         """
+        if steering.steps is not None:
+            raise ConfigError(f"{self.id} draws code by code, without --steps")
         text = self._read(prompt, steering.style, count)
         away = self._read(steering.negative, steering.style, count) if steering.negative else None
         decoding = Decoding(
             temperature=steering.temperature, top_p=steering.top_p, seed=steering.seed
         )
+        guidance = OWN_GUIDANCE if steering.guidance is None else steering.guidance
         if given is not None:
             given = Given(*(part.to(self.device).expand(count, -1) for part in given))
         return draw_codes(
-            self.model, text, decoding, guidance=steering.guidance, away_from=away, given=given,
+            self.model, text, decoding, guidance=guidance, away_from=away, given=given,
             progress=progress,
         )  # fmt: skip
 

@@ -11,6 +11,7 @@ import torch
 from polysee.checkpoints.bundled import bundled_folder, bundled_models
 from polysee.checkpoints.folder import folder_hash, load_folder, load_folder_tokenizer
 from polysee.checkpoints.hub import Progress, fetch, is_hub_name
+from polysee.checkpoints.pipelines import is_pipeline
 from polysee.errors import CheckpointError, ConfigError, NotSupportedError
 from polysee.inference.embedder import Embedder
 from polysee.inference.encoders import Dtype as Dtype
@@ -42,11 +43,12 @@ def load(
         CheckpointError: no such model, it cannot be downloaded, or its folder is incomplete or damaged.
         OfflineError: a download is needed, and offline mode forbids it.
         ConfigError: an unknown `dtype` or `device`, or "int8" for a language model or on a GPU.
-        NotSupportedError: the folder holds a part of a model, of pictures alone; "int8" without the extra `fast`.
+        NotSupportedError: the folder holds a part of a model, of pictures alone; "int8" without the extra `fast`; a
+            pipeline without the extra `diffusers`.
     Returns:
         An `Embedder` for a model of pictures and text; a `LanguageModel` for a GPT and a Transformer, a
-        `TextClassifier` for a BERT with classes, a `TextModel` for another BERT; an `ImageGenerator` for a DALL-E; a
-        `SceneJudge` for a judge of scenes.
+        `TextClassifier` for a BERT with classes, a `TextModel` for another BERT; an `ImageGenerator` for a DALL-E, a
+        `PipelineGenerator` for a pipeline of `diffusers`; a `SceneJudge` for a judge of scenes.
     Example:
         >>> import polysee
         >>> polysee.load("polysee/align-nano").embedding_size
@@ -55,10 +57,15 @@ def load(
     if dtype not in get_args(Dtype):
         raise ConfigError(f"unknown dtype {dtype!r}; one of {', '.join(get_args(Dtype))}")
     folder = model_folder(model, progress=progress)
+    # A library remembers this; a folder has to be found again from anywhere.
+    name = str(folder.absolute()) if _is_folder(model) else os.fspath(model)
+    if is_pipeline(folder):
+        from polysee.inference.pipelines import PipelineGenerator
+
+        return PipelineGenerator(folder, id=name, device=_device(device), dtype=dtype)
     module, card = load_folder(folder)
     about: dict[str, Any] = {
-        # A library remembers this; a folder has to be found again from anywhere.
-        "id": str(folder.absolute()) if _is_folder(model) else os.fspath(model),
+        "id": name,
         "hash": folder_hash(folder),
         "folder": folder,
         "device": _device(device),

@@ -1,0 +1,167 @@
+"""Who draws: a DALL-E code by code, or a pipeline of `diffusers` out of noise; the rest of `draw` is the same for both.
+
+Shapes: Y/X rows/columns, C channels, N codes of a picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+from PIL import Image
+
+from polysee.errors import ConfigError
+from polysee.generation.drawing import Given
+from polysee.inference.drawing import (
+    ImageGenerator,
+    Progress,
+    Steering,
+    enlarged,
+)
+from polysee.inference.pipelines import PipelineGenerator
+from polysee.media.image import read_image
+
+
+@dataclass(frozen=True)
+class Start:
+    """A picture that drawing starts from.
+
+    Args:
+        picture: its file.
+        keep: which share of it is kept, from above, and pasted back as it was; the rest is drawn.
+        vary: draw a variation in its place: so large a share of its codes, by lot, is drawn anew; of a pipeline, how
+            much noise is put on the picture.
+    Raises:
+        ConfigError: a share is not from 0 to 1.
+    """
+
+    picture: Path
+    keep: float = 0.5
+    vary: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, share in (("keep", self.keep), ("vary", self.vary)):
+            if share is not None and not 0 <= share <= 1:
+                raise ConfigError(f"{name} must be from 0 to 1, not {share}")
+
+
+class Drawing(NamedTuple):
+    """One picture.
+
+    Args:
+        picture: (Y, X, C) uint8, as large as it is written; None where the model's own filter holds it back.
+        score: how well it fits the prompt; None where the model cannot say.
+    """
+
+    picture: np.ndarray | None
+    score: float | None
+
+
+class Drawer(Protocol):
+    """Draws one prompt.
+
+    Attributes:
+        at_once: how many pictures are best drawn together.
+    """
+
+    at_once: int
+
+    def draw(
+        self, prompt: str, count: int, steering: Steering, progress: Progress | None
+    ) -> Iterator[Drawing]:
+        """Pictures of seeds one after the other, from that of `steering` on."""
+
+    def unknown_words(self, prompt: str) -> list[str]:
+        """What of a prompt the model has never read, as far as it can tell."""
+
+
+def drawer_of(
+    generator: ImageGenerator | PipelineGenerator, start: Start | None, *, rerank: bool
+) -> Drawer:
+    """
+    Raises:
+        ConfigError: the model cannot rank its pictures.
+        MediaError: the picture to start from cannot be read.
+    """
+    first = None if start is None else read_image(start.picture)
+    if isinstance(generator, PipelineGenerator):
+        if rerank:
+            raise generator.knows_no("--rerank")
+        return _ByPipeline(generator, start, first)
+    return _ByCodes(generator, start, first)
+
+
+class _ByCodes:
+    """A DALL-E."""
+
+    at_once = 8
+
+    def __init__(
+        self, generator: ImageGenerator, start: Start | None, first: Image.Image | None
+    ) -> None:
+        self.generator, self.start, self.first = generator, start, first
+        self.unknown_words = generator.unknown_words
+
+    def draw(
+        self, prompt: str, count: int, steering: Steering, progress: Progress | None
+    ) -> Iterator[Drawing]:
+        given = self._given(range(steering.seed, steering.seed + count))
+        codes = self.generator.draw_codes(prompt, count, steering, given=given, progress=progress)
+        scores = self.generator.scores(prompt, codes, steering.style)
+        for row, score in enumerate(scores):
+            picture = enlarged(self.generator.pictures_of(codes[row : row + 1])[0])
+            yield Drawing(with_kept(picture, self.first, self.start), score)
+
+    def _given(self, seeds: Sequence[int]) -> Given | None:
+        """The codes of the first picture, and which of them each drawing keeps."""
+        if self.start is None or self.first is None:
+            return None
+        codes = self.generator.codes_of(self.first).expand(len(seeds), -1)  # (B, N)
+        grid = self.generator.model.config.dvae.grid_size
+        if self.start.vary is not None:
+            lots = [np.random.default_rng([seed, 1]).random(codes.shape[1]) for seed in seeds]
+            return Given(codes, torch.from_numpy(np.stack(lots) >= self.start.vary))
+        # Whole rows; where the edge runs through a row, all of it.
+        rows = int(np.ceil(self.start.keep * grid))
+        return Given(codes, (torch.arange(codes.shape[1]) < rows * grid).expand_as(codes))
+
+
+class _ByPipeline:
+    """A pipeline of `diffusers`: one picture after the other, so that each is soon there, and the same alone."""
+
+    at_once = 1
+
+    def __init__(
+        self, generator: PipelineGenerator, start: Start | None, first: Image.Image | None
+    ) -> None:
+        self.generator, self.start, self.first = generator, start, first
+
+    def draw(
+        self, prompt: str, count: int, steering: Steering, progress: Progress | None
+    ) -> Iterator[Drawing]:
+        keep, vary = (0.0, None) if self.start is None else (self.start.keep, self.start.vary)
+        for seed in range(steering.seed, steering.seed + count):
+            picture = self.generator.draw(
+                prompt, replace(steering, seed=seed), first=self.first, keep=keep, vary=vary,
+                progress=progress,
+            )  # fmt: skip
+            if picture is not None:
+                picture = with_kept(picture, self.first, self.start)
+            yield Drawing(picture, None)
+
+    def unknown_words(self, prompt: str) -> list[str]:
+        return []  # nobody knows what such a model has read
+
+
+def with_kept(picture: np.ndarray, first: Image.Image | None, start: Start | None) -> np.ndarray:
+    """The kept part of the first picture, as it was, over what was drawn."""
+    if first is None or start is None or start.vary is not None:
+        return picture
+    rows, columns = picture.shape[:2]
+    kept = round(start.keep * rows)
+    whole = first.convert("RGB").resize((columns, rows), Image.Resampling.LANCZOS)
+    return np.concatenate([np.asarray(whole)[:kept], picture[kept:]])
