@@ -13,8 +13,9 @@ from torch.nn import functional as F
 
 from polysee.errors import ConfigError
 from polysee.generation.sampling import Decoding, Sampler
+from polysee.generation.stepping import Stepper
 from polysee.layers.attention import Cache
-from polysee.models.dalle import Dalle
+from polysee.models.dalle import Dalle, attention_mask
 
 
 class Text(NamedTuple):
@@ -124,6 +125,17 @@ class _Painter:
             read = torch.cat([read, model.read_text(*other)])
         self._last = model.hidden(read, self.caches)[:, -1]
         self._drawn = 0
+        self._step = Stepper(model.blocks, model.norm)
+        config = model.config
+        patterns = [config.pattern(layer) for layer in range(config.num_layers)]
+        self._masks = [
+            None
+            if pattern == "full"  # a token that is new sees all before it
+            else attention_mask(
+                pattern, config.context_length, config.dvae.grid_size, config.reach
+            ).to(read.device)
+            for pattern in patterns
+        ]
 
     def start(self) -> torch.Tensor:
         """What is known after the text alone: (B, D), twice B where there are other texts."""
@@ -134,6 +146,13 @@ class _Painter:
         x = self.model.read_codes(codes, self._drawn)
         self._drawn += codes.shape[1]
         x = torch.cat([x, x]) if self.twice else x
+        if codes.shape[1] == 1:
+            place = len(self.caches[0])
+            masks = [
+                None if mask is None else mask[place : place + 1, : place + 1]
+                for mask in self._masks
+            ]
+            return self._step(x[:, 0], self.caches, masks)
         return self.model.hidden(x, self.caches)[:, -1]
 
 
