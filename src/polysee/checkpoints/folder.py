@@ -27,7 +27,7 @@ from polysee.checkpoints.huggingface.tokenizer import FILES as TOKENIZERS
 from polysee.checkpoints.huggingface.tokenizer import load_tokenizer, write_tokenizer
 from polysee.checkpoints.json_files import read_json, write_json
 from polysee.checkpoints.registry import FAMILY, build, config_to_dict
-from polysee.checkpoints.weights import WEIGHTS, fill, read_weights, weight_files
+from polysee.checkpoints.weights import WEIGHTS, fill, read_weights, shapes_alone, weight_files
 from polysee.errors import CheckpointError, ConfigError
 from polysee.inputs.pixels import PixelRecipe
 from polysee.inputs.tokenizer import Tokenizer
@@ -83,7 +83,7 @@ def load_folder(folder: Path) -> tuple[nn.Module, Card]:
     if _is_theirs(values):
         model, card = _load_theirs(folder, values)
     else:
-        with torch.device("meta"):  # shapes alone: nothing is allocated that the file replaces
+        with shapes_alone():
             model = build(values)
         files = weight_files(folder, pickles=False)
         fill(model, read_weights(files), files[0])
@@ -110,7 +110,7 @@ def _load_theirs(folder: Path, values: dict[str, Any]) -> tuple[nn.Module, Card]
     files = weight_files(folder, pickles=True)
     state = read_weights(files)
     config = _named(folder, lambda: architecture.to_config(values, state))
-    with torch.device("meta"):
+    with shapes_alone():
         model = _named(folder, lambda: build(config_to_dict(config)))
     state = _named(files[0], lambda: architecture.keys.to_ours(state))
     fill(model, state, files[0], architecture.keys.their_name)

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import pickle
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from polysee.checkpoints.json_files import read_json
 from polysee.checkpoints.keymap import State
@@ -23,6 +26,28 @@ from polysee.errors import CheckpointError
 WEIGHTS = "model.safetensors"
 PICKLE = "pytorch_model.bin"
 INDEX = ".index.json"
+
+_DRAWS = (torch.Tensor.normal_, torch.Tensor.uniform_)
+
+
+class _Undrawn(TorchFunctionMode):
+    """Draws no fresh weights."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if func in _DRAWS or getattr(func, "__module__", "") == "torch.nn.init":
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **kwargs)
+
+
+@contextmanager
+def shapes_alone() -> Iterator[None]:
+    """Modules that are made here have shapes and no numbers: nothing is allocated that a file replaces.
+
+    On such tensors torch draws by way of its compiler, whose import takes seconds; here it does not draw.
+    """
+    with torch.device("meta"), _Undrawn():
+        yield
 
 
 def weight_files(folder: Path, *, pickles: bool) -> list[Path]:
