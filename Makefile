@@ -9,7 +9,7 @@ PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 	command -v $$name >/dev/null 2>&1 && $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	&& { echo $$name; break; }; done)
 
-.PHONY: setup demo test lint bench docs clean
+.PHONY: setup demo test lint bench docs matcher clean
 
 setup: $(READY)
 
@@ -42,6 +42,12 @@ bench: setup
 docs: setup
 	$(BIN)/zensical build --strict
 	@echo "Open site/index.html"
+
+# After a new align-nano: what reranks drawings reads its insides, and is trained on them again.
+REVISION ?= 1
+matcher: setup
+	$(BIN)/polysee train recipes/dalle-nano/4-matcher.yaml --anew
+	$(BIN)/python -m recipes.bundle scene-matcher scene-matcher --revision $(REVISION)
 
 clean:
 	rm -rf $(VENV) site demo-out

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from polysee.datasets.scenes_words import unknown_words
+from polysee.inference import load
 from polysee.inference.drawing import enlarged
 
 KEYS = {"files", "sheet", "seed", "seconds", "scores", "unknown_words", "held_back"}
@@ -125,17 +126,46 @@ def test_pictures_are_enlarged_without_overshooting():
 
 
 def test_the_best_come_first_on_request(draw, tmp_path):
-    plain = draw("a dog", "-n", "10").document
-    assert len(plain["scores"]) == 10
-    assert plain["scores"] != sorted(plain["scores"], reverse=True)
     ranked = draw("a dog", "-n", "10", "--rerank", out=tmp_path / "ranked").document
+    assert len(ranked["scores"]) == 10
     assert ranked["scores"] == sorted(ranked["scores"], reverse=True)
-    named = dict(zip([Path(f).name for f in plain["files"]], plain["scores"], strict=True))
-    for file, score in zip(ranked["files"], ranked["scores"], strict=True):
-        assert named[Path(file).name] == pytest.approx(score, abs=1e-3)
+    assert ranked["files"] != sorted(ranked["files"])
     best = Image.fromarray(pixels(ranked["files"][0])).resize((256, 256), Image.Resampling.LANCZOS)
     corner = pixels(ranked["sheet"])[8:264, 8:264].astype(int)
     assert np.abs(corner - np.asarray(best)).mean() < 4  # each has its own watermark
+
+
+def test_without_a_matcher_the_model_that_drew_ranks(drawing_folder, tmp_path, monkeypatch):
+    from polysee.apps import draw_by
+    from polysee.apps.draw import draw_pictures
+
+    monkeypatch.setattr(draw_by, "bundled_matcher", lambda device: None)
+    plain, ranked = (
+        draw_pictures(
+            "a dog", tmp_path / str(rerank), model=drawing_folder, count=10, rerank=rerank
+        )
+        for rerank in (False, True)
+    )
+    assert plain.scores != sorted(plain.scores, reverse=True)
+    assert ranked.scores == sorted(ranked.scores, reverse=True)
+    named = dict(zip([f.name for f in plain.files], plain.scores, strict=True))
+    assert [named[f.name] for f in ranked.files] == ranked.scores
+
+
+def test_the_matcher_ranks_by_what_it_sees(drawing_folder, tmp_path):
+    from polysee.apps.draw import draw_pictures
+    from polysee.inference.drawing import Steering
+    from polysee.inference.matching import bundled_matcher
+
+    matcher = bundled_matcher("cpu")
+    if matcher is None:
+        pytest.skip("it is not bundled")
+    found = draw_pictures("两只猫", tmp_path, model=drawing_folder, count=3, rerank=True)
+    pictures = load(drawing_folder).draw("两只猫", 3, Steering(seed=0))
+    scores = matcher.scores(pictures, "两只猫")
+    assert found.scores == pytest.approx(sorted(scores, reverse=True), abs=1e-3)
+    order = np.argsort(scores)[::-1]
+    assert [f.name for f in found.files] == [f"{seed:06d}.png" for seed in order]
 
 
 def test_what_is_drawn_outlives_an_interruption(drawing_folder, tmp_path, monkeypatch):

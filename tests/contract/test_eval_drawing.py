@@ -22,7 +22,7 @@ from polysee.models.judge import Judge, JudgeConfig
 from polysee.training.judging import Judged
 
 FIGURES = {"present", "attribute", "relation"}
-ROWS = {"single", "best", "oracle", "true", "reconstructed"}
+ROWS = {"single", "likely", "best", "oracle", "true", "reconstructed"}
 
 
 @pytest.fixture(scope="module")

@@ -22,6 +22,7 @@ from polysee.inference.drawing import (
     Steering,
     enlarged,
 )
+from polysee.inference.matching import SceneMatcher, bundled_matcher
 from polysee.inference.pipelines import PipelineGenerator
 from polysee.media.image import read_image
 
@@ -83,6 +84,8 @@ def drawer_of(
     generator: ImageGenerator | PipelineGenerator, start: Start | None, *, rerank: bool
 ) -> Drawer:
     """
+    Args:
+        rerank: let the bundled matcher say how well the pictures fit, where it can; else the model says it itself.
     Raises:
         ConfigError: the model cannot rank its pictures.
         MediaError: the picture to start from cannot be read.
@@ -92,7 +95,8 @@ def drawer_of(
         if rerank:
             raise generator.knows_no("--rerank")
         return _ByPipeline(generator, start, first)
-    return _ByCodes(generator, start, first)
+    matcher = bundled_matcher(generator.device.type) if rerank else None
+    return _ByCodes(generator, start, first, matcher)
 
 
 class _ByCodes:
@@ -101,9 +105,14 @@ class _ByCodes:
     at_once = 8
 
     def __init__(
-        self, generator: ImageGenerator, start: Start | None, first: Image.Image | None
+        self,
+        generator: ImageGenerator,
+        start: Start | None,
+        first: Image.Image | None,
+        matcher: SceneMatcher | None,
     ) -> None:
         self.generator, self.start, self.first = generator, start, first
+        self.matcher = matcher
         self.unknown_words = generator.unknown_words
 
     def draw(
@@ -111,10 +120,14 @@ class _ByCodes:
     ) -> Iterator[Drawing]:
         given = self._given(range(steering.seed, steering.seed + count))
         codes = self.generator.draw_codes(prompt, count, steering, given=given, progress=progress)
-        scores = self.generator.scores(prompt, codes, steering.style)
-        for row, score in enumerate(scores):
-            picture = enlarged(self.generator.pictures_of(codes[row : row + 1])[0])
-            yield Drawing(with_kept(picture, self.first, self.start), score)
+        # One by one: so a picture is the same to the last bit alone and among others.
+        pictures = np.concatenate([self.generator.pictures_of(own[None]) for own in codes])
+        if self.matcher is None:
+            scores = self.generator.scores(prompt, codes, steering.style)
+        else:
+            scores = self.matcher.scores(pictures, prompt)
+        for picture, score in zip(pictures, scores, strict=True):
+            yield Drawing(with_kept(enlarged(picture), self.first, self.start), score)
 
     def _given(self, seeds: Sequence[int]) -> Given | None:
         """The codes of the first picture, and which of them each drawing keeps."""

@@ -27,6 +27,7 @@ from polysee.models.dvae import Dvae, DvaeConfig, GumbelDvae, GumbelDvaeConfig
 from polysee.models.efficientnet import EfficientNet, EfficientNetConfig
 from polysee.models.gpt import Gpt, GptConfig
 from polysee.models.judge import Judge, JudgeConfig
+from polysee.models.matcher import Matcher, MatcherConfig
 from polysee.models.siglip import Siglip, SiglipConfig
 from polysee.models.transformer import Transformer, TransformerConfig
 from polysee.models.vit import ViT, ViTConfig
@@ -55,6 +56,7 @@ FAMILIES = {
     "efficientnet": Family(EfficientNetConfig, EfficientNet),
     "gpt": Family(GptConfig, Gpt),
     "judge": Family(JudgeConfig, Judge),
+    "matcher": Family(MatcherConfig, Matcher),
     "siglip": Family(SiglipConfig, Siglip),
     "transformer": Family(TransformerConfig, Transformer),
     "vit": Family(ViTConfig, ViT),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from polysee.datasets.scenes_words import Language
 
 JUDGE = "polysee/scene-judge"
-ROWS = ("single", "best", "oracle", "reconstructed", "true")
+ROWS = ("single", "likely", "best", "oracle", "reconstructed", "true")
 LANGUAGES: dict[str, Language] = {"en": "english", "zh": "chinese"}
 
 
@@ -76,6 +76,7 @@ def drawing(
     from polysee.inference import load
     from polysee.inference.drawing import ImageGenerator
     from polysee.inference.judging import SceneJudge
+    from polysee.inference.matching import bundled_matcher
 
     named = [name.strip() for name in languages.split(",")]
     if unknown := [name for name in named if name not in LANGUAGES]:
@@ -90,6 +91,7 @@ def drawing(
         result = evaluate_drawing(
             generator,
             judging,
+            bundled_matcher(common.device),
             prompts=prompts,
             of=of,
             seed=seed,
@@ -113,6 +115,7 @@ def drawing(
 def _names() -> dict[str, str]:
     return {
         "single": t("one drawing", "只画一张"),
+        "likely": t("best of all by the drawing model", "绘图模型自选的一张"),
         "best": t("best of all by the reranker", "重排后的第一张"),
         "oracle": t("best of all by the judge", "评判认为最好的一张"),
         "reconstructed": t("true pictures through the codes", "真实图片经编码还原"),

@@ -23,6 +23,7 @@ from polysee.errors import ConfigError
 from polysee.evaluation.metrics import Interval, wilson
 from polysee.inference.drawing import ImageGenerator, Steering
 from polysee.inference.judging import SceneJudge
+from polysee.inference.matching import SceneMatcher
 
 Progress = Callable[[int, int], None]
 """Called with the prompts done and their total."""
@@ -43,16 +44,18 @@ class DrawingResult:
 
     Args:
         single: of the first drawing of each prompt; `best`: of the one that the reranker puts first.
+        likely: of the one that the drawing model itself finds likeliest; the best, where no matcher is the reranker.
         oracle: of the one that the judge likes best; what a perfect reranker would reach.
         true: of true pictures of the same scenes; `reconstructed`: of those after their way through the codes.
         by_language: as `best`, for each language.
         judge: how often the judge is right about the true pictures, of each kind of question.
         count: of prompts; `of`: how many drawings of each the best was taken from.
         too_long: how many prompts were passed over, since the model cannot read them to their end.
-        intervals: 95 %, of `single`, `best`, `oracle`, `true` and `reconstructed`.
+        intervals: 95 %, of `single`, `likely`, `best`, `oracle`, `true` and `reconstructed`.
     """
 
     single: Figures
+    likely: Figures
     best: Figures
     oracle: Figures
     true: Figures
@@ -68,6 +71,7 @@ class DrawingResult:
 def evaluate_drawing(
     generator: ImageGenerator,
     judge: SceneJudge,
+    matcher: SceneMatcher | None = None,
     *,
     prompts: int = 500,
     of: int = 9,
@@ -79,6 +83,7 @@ def evaluate_drawing(
     """Draw held-out prompts, the languages in turn, each several times.
 
     Args:
+        matcher: the reranker; without one the drawing model ranks by itself.
         seed: another gives other scenes and other drawings.
     Raises:
         ConfigError: a number is out of range, no language is named, or the split is that of training.
@@ -89,15 +94,16 @@ def evaluate_drawing(
     scenes = [one.scene for one in asked]
     drawn = []
     for row, one in enumerate(asked):
-        drawn.append(_drawn(generator, judge, one.scene, one.prompt, of, seed + row * of))
+        drawn.append(_drawn(generator, judge, matcher, one, of, seed + row * of))
         if progress:
             progress(row + 1, prompts)
     size = generator.model.config.dvae.image_size
     pictures = draw_scenes(scenes, [one.seed for one in asked], size)
     rows = {
         "single": [one.first for one in drawn],
+        "likely": [one.likely for one in drawn],
         "best": [one.best for one in drawn],
-        "oracle": [one.likeliest for one in drawn],
+        "oracle": [one.oracle for one in drawn],
         "true": _marks(judge, scenes, pictures),
         "reconstructed": _marks(judge, scenes, _through_codes(generator, pictures)),
     }
@@ -141,11 +147,12 @@ class _Marks:
 
 
 class _Drawn(NamedTuple):
-    """What is right of the first drawing of a prompt, of the reranker's, and of the judge's."""
+    """What is right of the first drawing of a prompt, of the drawing model's choice, the reranker's, the judge's."""
 
     first: _Marks
+    likely: _Marks
     best: _Marks
-    likeliest: _Marks
+    oracle: _Marks
 
 
 class _Asked(NamedTuple):
@@ -179,12 +186,21 @@ def _asked(
 
 
 def _drawn(
-    generator: ImageGenerator, judge: SceneJudge, scene: Scene, prompt: str, of: int, seed: int
+    generator: ImageGenerator,
+    judge: SceneJudge,
+    matcher: SceneMatcher | None,
+    asked: _Asked,
+    of: int,
+    seed: int,
 ) -> _Drawn:
-    codes = generator.draw_codes(prompt, of, Steering(seed=seed, style=scene.style))
-    marks = _marks(judge, [scene] * of, generator.pictures_of(codes))
-    best = int(np.argmax(generator.scores(prompt, codes, scene.style)))
-    return _Drawn(marks[0], marks[best], max(marks, key=_Marks.share))
+    style = asked.scene.style
+    codes = generator.draw_codes(asked.prompt, of, Steering(seed=seed, style=style))
+    pictures = generator.pictures_of(codes)
+    marks = _marks(judge, [asked.scene] * of, pictures)
+    likely = best = int(np.argmax(generator.scores(asked.prompt, codes, style)))
+    if matcher is not None:
+        best = int(np.argmax(matcher.scores(pictures, asked.prompt)))
+    return _Drawn(marks[0], marks[likely], marks[best], max(marks, key=_Marks.share))
 
 
 def _marks(judge: SceneJudge, scenes: Sequence[Scene], pictures: np.ndarray) -> list[_Marks]:

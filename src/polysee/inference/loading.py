@@ -18,6 +18,7 @@ from polysee.inference.encoders import Dtype as Dtype
 from polysee.inference.language import wrapper_of
 from polysee.models.dalle import Dalle
 from polysee.models.judge import Judge
+from polysee.models.matcher import Matcher
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 
@@ -48,7 +49,8 @@ def load(
     Returns:
         An `Embedder` for a model of pictures and text; a `LanguageModel` for a GPT and a Transformer, a
         `TextClassifier` for a BERT with classes, a `TextModel` for another BERT; an `ImageGenerator` for a DALL-E, a
-        `PipelineGenerator` for a pipeline of `diffusers`; a `SceneJudge` for a judge of scenes.
+        `PipelineGenerator` for a pipeline of `diffusers`; a `SceneJudge` for a judge of scenes, a
+        `SceneMatcher` for a matcher.
     Example:
         >>> import polysee
         >>> polysee.load("polysee/align-nano").embedding_size
@@ -74,6 +76,10 @@ def load(
         from polysee.inference.judging import SceneJudge
 
         return SceneJudge(module, card, **about)
+    if isinstance(module, Matcher):
+        from polysee.inference.matching import SceneMatcher
+
+        return SceneMatcher(module, card, **about)
     wrapper = wrapper_of(module)
     if wrapper is None and not hasattr(module, "encode_image"):
         raise NotSupportedError(f"{model}: not a model of text, nor of pictures and text")

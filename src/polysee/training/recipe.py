@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from polysee.errors import ConfigError
 from polysee.training.recipe_drawing import TrainDalle, TrainDvae, TrainJudge
+from polysee.training.recipe_matcher import TrainMatcher
 from polysee.training.strict import Strict
 
 
@@ -325,6 +326,7 @@ class Recipe(Strict):
         | TrainDvae
         | TrainDalle
         | TrainJudge
+        | TrainMatcher
         | FinetuneLanguage,
         Field(discriminator="kind"),
     ]

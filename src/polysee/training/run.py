@@ -30,6 +30,7 @@ from polysee.training.recipe import (
     Sentiment,
 )
 from polysee.training.recipe_drawing import TrainDalle, TrainDvae, TrainJudge
+from polysee.training.recipe_matcher import TrainMatcher
 from polysee.training.sharding import is_sharded, make_whole
 
 
@@ -201,6 +202,10 @@ def make_task(recipe: Recipe) -> Task:
         from polysee.training.judge import JudgeTask
 
         return JudgeTask(recipe, recipe.task)
+    if isinstance(recipe.task, TrainMatcher):
+        from polysee.training.matcher import MatcherTask
+
+        return MatcherTask(recipe, recipe.task)
     from polysee.training.from_nothing import FromNothingTask
 
     return FromNothingTask(recipe, recipe.task)

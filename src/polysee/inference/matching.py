@@ -1,0 +1,108 @@
+"""What `polysee.load` returns for a matcher, and which matcher puts drawings in order.
+
+Shapes: P pictures, Y/X rows/columns, C channels, N sentences asked about each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from polysee.checkpoints.bundled import bundled_folder, bundled_models
+from polysee.checkpoints.folder import Card, folder_hash, load_folder, load_folder_tokenizer
+from polysee.checkpoints.json_files import read_json
+from polysee.errors import CheckpointError
+from polysee.models.align import Align
+from polysee.models.matcher import Matcher
+from polysee.training.matcher_data import pixels_of, reader
+
+BUNDLED_MATCHER = "polysee/scene-matcher"
+TOWERS = "polysee/align-nano"
+_BATCH = 32
+_MANY = 64  # pictures, from which on it is worth the seconds to make the tower faster
+
+
+class SceneMatcher:
+    """Says how well sentences fit pictures of the made world, in either language.
+
+    Attributes:
+        model: the bare module, float32, in eval mode.
+    Raises:
+        CheckpointError: it was trained over other towers than the bundled ones.
+    """
+
+    def __init__(
+        self, model: Matcher, card: Card, *, id: str, hash: str, folder: Path, device: torch.device
+    ) -> None:
+        below = bundled_folder(TOWERS)
+        if model.config.towers != folder_hash(below):
+            raise CheckpointError(
+                f"{folder}: it reads other towers than {TOWERS} has now;"
+                " train it again: polysee train recipes/dalle-nano/4-matcher.yaml"
+            )
+        towers, _ = load_folder(below)
+        assert isinstance(towers, Align)
+        tokenizer = load_folder_tokenizer(below, towers.config.text.context_length)
+        assert tokenizer is not None
+        self.model, self.text = model.to(device), towers.text.to(device)
+        self.card, self.tokenizer = card, tokenizer
+        self.id, self.hash, self.folder, self.device = id, hash, folder, device
+        config, tower = model.config, towers.image.to(device)
+        self._plain = reader(tower, config.cuts, config.image_size, fast=False)
+        self._fast = reader(tower, config.cuts, config.image_size, fast=device.type == "cpu")
+        self._seen = 0
+
+    def scores(self, pictures: np.ndarray, text: str) -> list[float]:
+        """How well each picture fits a sentence: the log-probability that all of it agrees, at most 0.
+
+        Shapes:
+            pictures: (P, Y, X, C) uint8, of any size
+        """
+        return self.agreement(self.look(pictures), [[text]] * len(pictures))[:, 0].tolist()
+
+    def look(self, pictures: np.ndarray) -> torch.Tensor:
+        """What the image tower makes of pictures (P, Y, X, C) uint8: the same for every sentence."""
+        self._seen += len(pictures)
+        read = self._fast if self._seen > _MANY else self._plain
+        parts = (pixels_of(some, self.card.pixels).to(self.device) for some in _parts(pictures))
+        return torch.cat([read(some) for some in parts])
+
+    @torch.inference_mode()
+    def agreement(self, maps: torch.Tensor, texts: Sequence[Sequence[str]]) -> np.ndarray:
+        """How well each of its N sentences fits each picture.
+
+        Args:
+            maps: of `look`.
+            texts: for each picture, as many as for the others.
+        Shapes:
+            returns: (P, N) float32
+        """
+        found = []
+        for rows in _parts(np.arange(len(maps))):
+            asked = [text for row in rows for text in texts[row]]
+            tokens, mask = (x.to(self.device) for x in self.tokenizer(asked))
+            states = self.text(tokens, mask).unflatten(0, (len(rows), -1))
+            some = maps[torch.from_numpy(rows)].to(self.device)
+            found.append(self.model(some, states, mask.unflatten(0, (len(rows), -1))).cpu().numpy())
+        return np.concatenate(found)
+
+
+def bundled_matcher(device: str = "auto") -> SceneMatcher | None:
+    """The bundled matcher; None where there is none, or where it reads other towers than are there now."""
+    from polysee.inference.loading import load
+
+    if BUNDLED_MATCHER not in bundled_models():
+        return None
+    config = read_json(bundled_folder(BUNDLED_MATCHER) / "config.json")
+    if config.get("towers") != folder_hash(bundled_folder(TOWERS)):
+        return None
+    matcher = load(BUNDLED_MATCHER, device=device)  # type: ignore[arg-type]
+    assert isinstance(matcher, SceneMatcher)
+    return matcher
+
+
+def _parts(rows: np.ndarray) -> list[np.ndarray]:
+    return np.array_split(rows, max(1, -(-len(rows) // _BATCH)))

@@ -1,0 +1,210 @@
+"""A matcher: how well a sentence fits a picture, read from the insides of two frozen towers.
+
+Embeddings of whole pictures and whole sentences cannot tell a dog left of a cat from a cat left of a dog: pooling
+forgets who stands where. So this small Transformer reads the map of an image tower before it is pooled, and the
+states of a text tower's tokens. Image-text matching as in ALBEF (Li et al. 2021, https://arxiv.org/abs/2107.07651).
+Differs from the paper: the towers stay as they are; every token first points at the cells that it is about, and at
+the end says by itself how likely it is to agree with the picture. The sentence agrees if all of its tokens do, so the
+score is the sum of the logarithms.
+
+Shapes: P pictures, N sentences asked about each, T tokens, S text tower's width, C channels of the map, G = grid_size^2
+cells of it, row after row, D hidden size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from polysee.errors import ConfigError
+from polysee.layers.attention import Attention, padding_mask
+from polysee.layers.block import Block
+from polysee.layers.sizes import check_sizes
+from polysee.models.efficientnet import EfficientNet
+
+
+@dataclass(frozen=True)
+class MatcherConfig:
+    """The sizes of a matcher, and what it reads.
+
+    Args:
+        towers: hash of the model folder whose towers it reads; see `checkpoints.folder.folder_hash`.
+        cuts: how many blocks of the image tower come before its fine map, and before its coarse one, of half the side.
+        channels: C, of both together.
+        grid_size: of the fine map, at `image_size` pixels.
+        text_size: S.
+        num_picture_layers: of attention among cells; `num_text_layers`: among tokens, before they see the picture;
+            `num_layers`: among tokens and from them to cells.
+    """
+
+    towers: str
+    cuts: tuple[int, int] = (15, 20)
+    channels: int = 328
+    grid_size: int = 12
+    image_size: int = 192
+    text_size: int = 384
+    hidden_size: int = 128
+    num_picture_layers: int = 2
+    num_text_layers: int = 1
+    num_layers: int = 2
+    num_heads: int = 4
+    mlp_size: int = 256
+
+    def __post_init__(self) -> None:
+        check_sizes(self)
+        fine, coarse = self.cuts
+        if not 0 < fine < coarse:
+            raise ConfigError(f"cuts must be two numbers of blocks, the smaller first: {self.cuts}")
+        if self.grid_size % 2:
+            raise ConfigError(f"grid_size must be even, not {self.grid_size}")
+        if self.hidden_size % self.num_heads:
+            raise ConfigError(
+                f"hidden_size {self.hidden_size} is not a multiple of num_heads {self.num_heads}"
+            )
+
+
+class Agreement(NamedTuple):
+    """What the tokens of each sentence say of each picture.
+
+    Attributes:
+        tokens: (P, N, T), logits of "this agrees".
+        places: (P, N, T, G), logits of the cells that a token points at.
+    """
+
+    tokens: torch.Tensor
+    places: torch.Tensor
+
+
+class Matcher(nn.Module):
+    """Attention from the tokens of sentences to the cells of pictures.
+
+    Shapes:
+        maps: (P, C, Y, X), of `tower_map`
+        states: (P, N, T, S), of the text tower; mask: (P, N, T) bool, True for a real token
+        returns: (P, N), at most 0: the log-probability that all tokens of a sentence agree with the picture
+    Example:
+        >>> small = MatcherConfig("", channels=6, grid_size=2, text_size=4, hidden_size=8, num_heads=2, mlp_size=8)
+        >>> mask = torch.ones(3, 5, 7, dtype=torch.bool)
+        >>> Matcher(small)(torch.zeros(3, 6, 2, 2), torch.zeros(3, 5, 7, 4), mask).shape
+        torch.Size([3, 5])
+    """
+
+    map_mean: torch.Tensor
+    map_deviation: torch.Tensor
+
+    def __init__(self, config: MatcherConfig) -> None:
+        super().__init__()
+        self.config = config
+        size = config.hidden_size
+        # What leaves an image tower's blocks has no fixed scale; who trains measures it.
+        self.register_buffer("map_mean", torch.zeros(config.channels))
+        self.register_buffer("map_deviation", torch.ones(config.channels))
+        self.map = nn.Linear(config.channels, size)
+        self.place = nn.Parameter(0.1 * torch.randn(config.grid_size**2, size))
+        sizes = size, config.num_heads, config.mlp_size
+        self.picture_blocks = nn.ModuleList(Block(*sizes) for _ in range(config.num_picture_layers))
+        self.picture_norm = nn.LayerNorm(size)
+        self.text = nn.Linear(config.text_size, size)
+        self.text_blocks = nn.ModuleList(Block(*sizes) for _ in range(config.num_text_layers))
+        self.text_norm = nn.LayerNorm(size)
+        self.point = nn.Linear(size, size)
+        self.read = nn.Linear(2 * size + 2, size)
+        self.blocks = nn.ModuleList(ReadingBlock(*sizes) for _ in range(config.num_layers))
+        self.norm = nn.LayerNorm(size)
+        self.agree = nn.Linear(size, 1)
+        nn.init.constant_(self.agree.bias, 2.0)
+
+    def forward(self, maps: torch.Tensor, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        said = self.compare(self.look(maps), self.listen(states, mask), mask)
+        return all_agree(said.tokens, mask)
+
+    def look(self, maps: torch.Tensor) -> torch.Tensor:
+        """Read pictures by themselves.
+
+        Shapes:
+            returns: (P, G, D)
+        Raises:
+            ConfigError: the maps are of another size.
+        """
+        wanted = (self.config.channels, self.config.grid_size, self.config.grid_size)
+        if maps.shape[1:] != wanted:
+            raise ConfigError(f"a matcher of maps {wanted}, not {tuple(maps.shape[1:])}")
+        grid = maps.flatten(2).mT  # (P, G, C)
+        cells = self.map((grid - self.map_mean) / self.map_deviation) + self.place  # (P, G, D)
+        for block in self.picture_blocks:
+            cells = block(cells)
+        return self.picture_norm(cells)
+
+    def listen(self, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Read sentences by themselves: (P, N, T, S) to (P, N, T, D), for any P."""
+        hidden = self.text(states).flatten(0, 1)  # (P N, T, D)
+        among = padding_mask(mask.flatten(0, 1))  # (P N, 1, 1, T)
+        for block in self.text_blocks:
+            hidden = block(hidden, among)
+        return self.text_norm(hidden).unflatten(0, mask.shape[:2])
+
+    def compare(self, cells: torch.Tensor, hidden: torch.Tensor, mask: torch.Tensor) -> Agreement:
+        """Shapes: cells (P, G, D), of `look`; hidden (P, N, T, D), of `listen`; mask (P, N, T)."""
+        asked = self.point(hidden)
+        places = self.sought(cells, asked.flatten(1, 2)).unflatten(1, hidden.shape[1:3])
+        seen = (places.softmax(3).flatten(1, 2) @ cells).unflatten(1, hidden.shape[1:3])
+        found = torch.stack([places.amax(3), places.logsumexp(3)], dim=3) / 4
+        hidden = hidden + self.read(torch.cat([seen, seen * asked, found], dim=3))
+        among = padding_mask(mask.flatten(0, 1))
+        for block in self.blocks:
+            hidden = block(hidden, cells, among)
+        return Agreement(self.agree(self.norm(hidden))[..., 0], places)
+
+    def sought(self, cells: torch.Tensor, asked: torch.Tensor) -> torch.Tensor:
+        """Logits of the cells (P, G, D) that show what is asked for, (P, Q, D): (P, Q, G)."""
+        return asked @ cells.mT / self.config.hidden_size**0.5
+
+
+def all_agree(tokens: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """The log-probability that all real tokens agree. Shapes: tokens, mask (P, N, T), returns (P, N)."""
+    return F.logsigmoid(tokens).masked_fill(~mask, 0.0).sum(2)
+
+
+class ReadingBlock(Block):
+    """A block whose tokens also read a picture, between the two parts: several sentences, one picture.
+
+    Shapes:
+        x: (P, N, T, D)
+        cells: (P, G, D)
+        mask: (P N, 1, 1, T) bool, True means "may attend"
+        returns: (P, N, T, D)
+    """
+
+    def __init__(self, hidden_size: int, num_heads: int, mlp_size: int) -> None:
+        super().__init__(hidden_size, num_heads, mlp_size)
+        self.cross_norm = nn.LayerNorm(hidden_size)
+        self.cross_attention = Attention(hidden_size, num_heads)
+
+    def forward(  # type: ignore[override]
+        self, x: torch.Tensor, cells: torch.Tensor, mask: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        pictures, sentences = x.shape[:2]
+        alone = self.attention_norm(x).flatten(0, 1)  # (P N, T, D)
+        x = x + self.attention(alone, mask).unflatten(0, (pictures, sentences))
+        together = self.cross_norm(x).flatten(1, 2)  # (P, N T, D)
+        x = x + self.cross_attention(together, context=cells).unflatten(1, (sentences, -1))
+        return x + self.mlp(self.mlp_norm(x))
+
+
+def tower_map(tower: EfficientNet, pixels: torch.Tensor, cuts: tuple[int, int]) -> torch.Tensor:
+    """What an image tower knows of each place: its fine map and, each cell twice as large, its coarse one.
+
+    Shapes:
+        pixels: (P, 3, Y, X)
+        returns: (P, C, Y / 16, X / 16), for cuts in stages of these strides
+    """
+    fine, coarse = cuts
+    x = first = tower.lower(pixels, fine)
+    for block in tower.blocks[fine:coarse]:
+        x = block(x)
+    enlarged = F.interpolate(x, size=first.shape[-2:], mode="nearest")
+    return torch.cat([first, enlarged], dim=1)

@@ -1,0 +1,376 @@
+"""Train a matcher on made scenes and their twins.
+
+Shapes: P pictures, in groups of K; N = K sentences asked about each, T tokens, S text tower's width, G cells, D hidden
+size of the matcher.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import permutations
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import nn
+
+from polysee.checkpoints.bundled import bundled_folder, bundled_models
+from polysee.checkpoints.folder import (
+    Card,
+    folder_hash,
+    load_folder,
+    load_folder_tokenizer,
+    save_folder,
+)
+from polysee.datasets.scenes import MOST, Scene
+from polysee.datasets.scenes_spans import describe_with_owners
+from polysee.datasets.scenes_things import concepts
+from polysee.datasets.scenes_truth import COLOUR_NAMES, CONCEPTS, NOT_ASKED
+from polysee.datasets.scenes_twins import FACTS
+from polysee.datasets.scenes_words import LANGUAGES, Language, describe
+from polysee.errors import ConfigError
+from polysee.inputs.tokenizer import Tokenizer
+from polysee.models.align import Align
+from polysee.models.dalle import Dalle
+from polysee.models.dvae import Dvae
+from polysee.models.matcher import Matcher, MatcherConfig, all_agree
+from polysee.objectives.matcher import cells_answer, own_among_twins, tokens_agree, tokens_point
+from polysee.training.matcher_data import Codes, Group, Shown, kept, pairs, reader, training_groups
+from polysee.training.recipe import Recipe
+from polysee.training.recipe_matcher import TrainMatcher
+from polysee.training.see import start_folder
+
+GROUP = 4
+FIRST_SEED = 700 * 10**9  # no other recipe draws these scenes
+VALIDATION_SEED = 4_000_000
+_WINDOW = 16  # batches whose groups are sorted by the length of their sentences
+
+
+class Taught(nn.Module):
+    """A matcher, and what teaches it what cells show; that is left behind once it has learnt."""
+
+    def __init__(self, matcher: Matcher) -> None:
+        super().__init__()
+        self.matcher = matcher
+        size = matcher.config.hidden_size
+        self.nothing = nn.Parameter(0.1 * torch.randn(size))
+        self.colour = nn.Linear(size, len(COLOUR_NAMES))
+        self.count = nn.Linear(size, MOST)
+
+
+class Told(NamedTuple):
+    """The sentences of a group, and which thing each of their characters is about; -1 for none."""
+
+    language: Language
+    texts: list[str]
+    owners: list[list[int]]
+
+
+class MatcherTask:
+    """Which of four sentences is about which of four pictures, where two are twins of the first."""
+
+    def __init__(self, recipe: Recipe, task: TrainMatcher) -> None:
+        self.recipe, self.task = recipe, task
+        if recipe.batch_size % GROUP or recipe.batch_size > GROUP * task.groups:
+            raise ConfigError(
+                f"batch_size must be a multiple of {GROUP}, and of {task.groups} groups at most:"
+                f" not {recipe.batch_size}"
+            )
+        folder = model_folder_of(task.towers)
+        towers, card = load_folder(folder)
+        if not isinstance(towers, Align) or not towers.config.image.stages:
+            raise ConfigError(f"{folder}: not a model of pictures and text with convolutions")
+        tokenizer = load_folder_tokenizer(folder, towers.config.text.context_length)
+        if tokenizer is None:
+            raise ConfigError(f"{folder}: no tokenizer.json")
+        self.towers, self.tokenizer = towers.requires_grad_(False), tokenizer
+        self.pixels = replace(card.pixels, image_size=task.image_size, side=None)
+        self.read = reader(towers.image, task.cuts, task.image_size)
+        self.codes = _codes(task.blurred_by) if task.blurred_by and task.blurred else None
+        about = folder_hash(folder)
+        first = FIRST_SEED + recipe.seed * 10**9
+        blurred = task.blurred if self.codes else 0.0
+        self.shown = self._kept(training_groups(first, task.groups, blurred), about)
+        held_out = [
+            group
+            for fact in FACTS
+            for group in pairs(fact, "validation", VALIDATION_SEED, task.validation_pairs)
+        ]
+        self.held_out = self._kept(held_out, about)
+        self.model = Taught(self._fresh(about))
+        self.names = torch.stack([self._names(language) for language in LANGUAGES])
+        self._plan: tuple[int, list[np.ndarray]] = (-1, [])
+
+    def batch(self, step: int) -> dict[str, torch.Tensor]:
+        """Groups with sentences of like length, worded anew in every epoch."""
+        size = self.recipe.batch_size // GROUP
+        epoch, number = divmod(step, len(self.shown.groups) // size)
+        if self._plan[0] != epoch:
+            self._plan = epoch, self._order(epoch, size)
+        rows = self._plan[1][number]
+        groups, owners = [self.shown.groups[row] for row in rows], self.shown.owners[rows]
+        told = [self._told(group, epoch) for group in groups]
+        texts = [text for one in told for text in one.texts]
+        tokens, mask = self.tokenizer(texts)
+        things = token_owners(self.tokenizer, told, tokens.shape[1])
+        return {
+            "maps": torch.from_numpy(self.shown.maps[rows]).flatten(0, 1).float(),
+            "states": self._states(tokens, mask).unflatten(0, (-1, GROUP)),
+            "mask": mask.unflatten(0, (-1, GROUP)),
+            "alike": torch.tensor([[a == b for b in one.texts] for one in told for a in one.texts]),
+            "language": torch.tensor([LANGUAGES.index(one.language) for one in told]),
+            "agree": agreeing(groups, tokens, mask, things),
+            "places": pointing(things, owners),
+            **cells_of(groups, owners),
+        }
+
+    def losses(self, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        matcher, task = self.model.matcher, self.task
+        cells = matcher.look(batch["maps"])  # (P, G, D)
+        heard = matcher.listen(batch["states"], batch["mask"])  # (groups, K, T, D)
+        hidden, mask = (x.repeat_interleave(GROUP, 0) for x in (heard, batch["mask"]))
+        said = matcher.compare(cells, hidden, mask)
+        own = torch.arange(len(cells), device=cells.device)
+        found = {
+            "twins": own_among_twins(all_agree(said.tokens, mask), batch["alike"]),
+            "tokens": task.tokens * tokens_agree(said.tokens, batch["agree"]),
+            "places": task.places * tokens_point(said.places[own, own % GROUP], batch["places"]),
+        }
+        names = matcher.text_norm(matcher.text(self.names.to(cells.device)))
+        names = matcher.point(names)[batch["language"]]  # (groups, A, D)
+        none = self.model.nothing.expand(len(names), 1, -1)
+        asked = torch.cat([names, none], dim=1).repeat_interleave(GROUP, 0)  # (P, A + 1, D)
+        answers = {
+            "concept": matcher.sought(cells, asked).mT,
+            "colour": self.model.colour(cells),
+            "count": self.model.count(cells),
+        }
+        return found | {k: task.cells * cells_answer(v, batch[k]) for k, v in answers.items()}
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, float]:
+        """The share of pictures whose own sentence is preferred to that of their twin, for each kind of fact."""
+        found = {}
+        count = self.task.validation_pairs
+        for language in LANGUAGES:
+            right = self._preferred(language)
+            found[f"validation_{language}"] = float(right.mean())
+            for number, fact in enumerate(FACTS):
+                part = right[number * count : (number + 1) * count]
+                found[f"validation_{language}_{fact}"] = float(part.mean())
+        return found
+
+    def save(self, folder: Path) -> None:
+        """Write the model folder: the matcher alone; the towers stay where they are."""
+        origin = f"{self.recipe.name}: from fresh weights on made scenes, over {self.task.towers}"
+        card = Card(self.pixels, licence="Apache-2.0", origin=origin)
+        save_folder(folder, self.model.matcher, card)
+
+    def _preferred(self, language: Language) -> np.ndarray:
+        """Shapes: returns (N, 2) bool, of each picture of each pair."""
+        device = self.model.nothing.device
+        parts = []
+        for rows in np.array_split(np.arange(len(self.held_out.groups)), 8):
+            texts = [
+                describe(scene, language, group.seed, 1.0)
+                for group in (self.held_out.groups[row] for row in rows)
+                for scene in group.scenes
+            ]
+            tokens, mask = self.tokenizer(texts)
+            states = self._states(tokens, mask).unflatten(0, (-1, 2)).repeat_interleave(2, 0)
+            mask = mask.unflatten(0, (-1, 2)).repeat_interleave(2, 0)
+            maps = torch.from_numpy(self.held_out.maps[rows]).flatten(0, 1).float()
+            given = (x.to(device) for x in (maps, states, mask))
+            scores = self.model.matcher(*given).cpu().unflatten(0, (-1, 2))  # (N, 2, 2)
+            parts.append(own_preferred(scores.numpy()))
+        return np.concatenate(parts)
+
+    def _kept(self, groups: list[Group], about: str) -> Shown:
+        return kept(groups, self.read, self.pixels, self.codes, f"{about} {self.task.cuts}")
+
+    def _fresh(self, about: str) -> Matcher:
+        task, maps = self.task, self.shown.maps
+        sizes = {
+            name: getattr(task, name)
+            for name in ("cuts", "image_size", "hidden_size", "num_picture_layers", "num_text_layers", "num_layers",
+                         "num_heads", "mlp_size")
+        }  # fmt: skip
+        text_size = self.towers.config.text.hidden_size
+        config = MatcherConfig(
+            about, channels=maps.shape[2], grid_size=maps.shape[3], text_size=text_size, **sizes
+        )
+        model = Matcher(config)
+        some = maps[:200].astype(np.float32)
+        model.map_mean.copy_(torch.from_numpy(some.mean((0, 1, 3, 4))))
+        model.map_deviation.copy_(torch.from_numpy(some.std((0, 1, 3, 4)) + 1e-4))
+        return model
+
+    @torch.no_grad()
+    def _states(self, tokens: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        return self.towers.text(tokens, mask)
+
+    def _names(self, language: Language) -> torch.Tensor:
+        """What the text tower makes of every concept's name, (A, S)."""
+        tokens, mask = self.tokenizer([_name(name, language) for name in CONCEPTS])
+        states, real = self._states(tokens, mask), mask[..., None].float()
+        return (states * real).sum(1) / real.sum(1)
+
+    def _told(self, group: Group, epoch: int) -> Told:
+        """The sentences of a group in one language, worded alike."""
+        draw = random.Random(f"told-{self.recipe.seed}-{group.seed}-{epoch}")
+        language = draw.choice(LANGUAGES)
+        # Said in part, "a dog and a cat" is true of both ways round.
+        full = "relation" in group.facts or draw.random() < self.task.full
+        detail, seed = 1.0 if full else 0.5, f"{group.seed}-{epoch}"
+        said = [describe_with_owners(scene, language, seed, detail) for scene in group.scenes]
+        return Told(language, [text for text, _ in said], [owners for _, owners in said])
+
+    def _order(self, epoch: int, size: int) -> list[np.ndarray]:
+        """The batches of an epoch, groups of like length in each."""
+        draw = np.random.default_rng([self.recipe.seed, epoch])
+        groups = self.shown.groups
+        order = draw.permutation(len(groups))
+        length = {
+            row: max(
+                len(self.tokenizer.encode(text)) for text in self._told(groups[row], epoch).texts
+            )
+            for row in order.tolist()
+        }
+        sorted_rows = [
+            row
+            for start in range(0, len(order), size * _WINDOW)
+            for row in sorted(
+                order[start : start + size * _WINDOW].tolist(), key=length.__getitem__
+            )
+        ]
+        count = len(groups) // size
+        batches = [np.array(sorted_rows[i * size : (i + 1) * size]) for i in range(count)]
+        return [batches[i] for i in draw.permutation(count)]
+
+
+def model_folder_of(name: str) -> Path:
+    """The folder of a bundled model, of an earlier run, or that is named."""
+    return bundled_folder(name) if name in bundled_models() else start_folder(name)
+
+
+def own_preferred(scores: np.ndarray) -> np.ndarray:
+    """Whether each picture of a pair fits its own sentence better than its twin's.
+
+    Shapes:
+        scores: (N, 2 pictures, 2 sentences)
+        returns: (N, 2) bool
+    Example:
+        >>> own_preferred(np.array([[[-1.0, -2.0], [-1.0, -2.0]]])).tolist()
+        [[True, False]]
+    """
+    return np.stack([scores[:, 0, 0] > scores[:, 0, 1], scores[:, 1, 1] > scores[:, 1, 0]], 1)
+
+
+def token_owners(tokenizer: Tokenizer, told: Sequence[Told], length: int) -> torch.Tensor:
+    """Which thing each token is about, by its first letter; -1 for none.
+
+    Shapes:
+        returns: (P, T) int64, of `length` tokens
+    """
+    found = torch.full((sum(len(one.texts) for one in told), length), -1)
+    texts = [
+        (text, owners) for one in told for text, owners in zip(one.texts, one.owners, strict=True)
+    ]
+    encoded = tokenizer.backend.encode_batch([text for text, _ in texts])
+    for row, ((text, owners), encoding) in enumerate(zip(texts, encoded, strict=True)):
+        for column, (begin, end) in enumerate(encoding.offsets):
+            letters = [i for i in range(begin, end) if not text[i].isspace()]
+            if letters:
+                found[row, column] = owners[letters[0]]
+    return found
+
+
+def pointing(things: torch.Tensor, owners: np.ndarray) -> torch.Tensor:
+    """Which cells of its own picture each token is about.
+
+    Shapes:
+        things: (P, T), below 0 for none; owners: (groups, K, G) int8, below 0 for none
+        returns: (P, T, G) bool
+    """
+    cells = torch.from_numpy(owners).flatten(0, 1)[:, None]  # (P, 1, G)
+    return (things[..., None] == cells) & (cells >= 0)
+
+
+def agreeing(
+    groups: Sequence[Group], tokens: torch.Tensor, mask: torch.Tensor, things: torch.Tensor
+) -> torch.Tensor:
+    """Which tokens of each sentence agree with each picture of its group, where that is plain.
+
+    A twin's words for the thing that is another disagree unless the picture's own sentence says them of it, too; the
+    rest of its words agree. Of things turned round, and of another scene, only whole sentences are judged.
+
+    Shapes:
+        tokens, mask, things: (P, T)
+        returns: (P, K, T) int64: 1 for yes, 0 for no, -1 where it is not plain
+    """
+    found = torch.full((len(tokens), GROUP, tokens.shape[1]), -1)
+    for number, group in enumerate(groups):
+        first = number * GROUP
+        plain = [0, *(i + 1 for i, fact in enumerate(group.facts) if fact != "relation")]
+        for i in range(GROUP):
+            found[first + i, i] = 1
+        for i, j in permutations(plain, 2):
+            picture, sentence = first + i, first + j
+            found[picture, j] = 1
+            both = zip(group.scenes[i].things, group.scenes[j].things, strict=True)
+            for index, (shown, told) in enumerate(both):
+                if shown != told:
+                    true = tokens[picture, things[picture] == index]
+                    about = things[sentence] == index
+                    shared = torch.isin(tokens[sentence], true)
+                    found[picture, j, about & shared] = -1
+                    found[picture, j, about & ~shared] = 0
+    return found.masked_fill(~mask.unflatten(0, (-1, GROUP)).repeat_interleave(GROUP, 0), -1)
+
+
+def cells_of(groups: list[Group], owners: np.ndarray) -> dict[str, torch.Tensor]:
+    """What each cell shows: which concept, or last none; which colour and number, where a thing is.
+
+    Shapes:
+        owners: (groups, K, G) int8, below 0 for none
+        returns: (P, G) int64 each
+    """
+    scenes = [scene for group in groups for scene in group.scenes]
+    whose = torch.from_numpy(owners).flatten(0, 1).long()  # (P, G)
+    empty = {"concept": len(CONCEPTS), "colour": NOT_ASKED, "count": NOT_ASKED}
+    tables = {
+        key: torch.tensor([_row(s, key, value) for s in scenes]) for key, value in empty.items()
+    }
+    return {key: table.gather(1, whose % table.shape[1]) for key, table in tables.items()}
+
+
+_NUMBER = {name: number for number, name in enumerate(CONCEPTS)}
+
+
+def _row(scene: Scene, key: str, empty: int) -> list[int]:
+    """What is true of each thing, up to five; the last stands for no thing."""
+    found = []
+    for thing in scene.things:
+        if key == "concept":
+            found.append(_NUMBER[thing.concept])
+        elif key == "colour":
+            found.append(COLOUR_NAMES.index(thing.colour) if thing.colour else NOT_ASKED)
+        else:
+            found.append(thing.count - 1)
+    return found + [empty] * (5 - len(found))
+
+
+def _name(concept: str, language: Language) -> str:
+    words = concepts()[concept]
+    return words.english[0].one if language == "english" else words.chinese[0].word
+
+
+def _codes(name: str) -> Codes:
+    folder = model_folder_of(name)
+    model, card = load_folder(folder)
+    if not isinstance(model, Dalle | Dvae):
+        raise ConfigError(f"{folder}: no model that turns pictures to codes")
+    return Codes(model, card.pixels)

@@ -1,0 +1,224 @@
+"""Twins, drawn, and what a frozen image tower says of them: computed once, and kept.
+
+Shapes: N groups, K pictures of each, C channels, Y/X rows/columns of the map, G = Y X cells.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import logging
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image
+
+from polysee.checkpoints.openvino import compiled, openvino_is_installed
+from polysee.datasets.scenes import Scene, Split, scene_of
+from polysee.datasets.scenes_drawing import IMAGE_SIZE, draw_scene
+from polysee.datasets.scenes_twins import FACTS, Fact, twin
+from polysee.datasets.tables import runs_folder
+from polysee.inputs.pixels import PixelRecipe
+from polysee.models.dalle import Dalle
+from polysee.models.dvae import Dvae
+from polysee.models.efficientnet import EfficientNet
+from polysee.models.matcher import tower_map
+
+log = logging.getLogger(__name__)
+Read = Callable[[torch.Tensor], torch.Tensor]
+"""Pixels to a map of what is where."""
+
+_CHUNK = 32  # groups
+_CELL = 8  # pixels a side by which it is told whose a cell is
+_PAINTED = 0.7  # the chance to pass over a scene in which nothing has a colour of ours
+_RARE: dict[Fact, float] = {"relation": 2, "count": 3, "colour": 4, "thing": 1}
+
+
+@dataclass(frozen=True)
+class Group:
+    """Scenes that are drawn from one seed, and in which facts the twins differ from the first.
+
+    Args:
+        blurred: whether all of them go through codes and back.
+    """
+
+    seed: int
+    scenes: tuple[Scene, ...]
+    facts: tuple[Fact, ...]
+    blurred: bool = False
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Groups, as the tower sees them.
+
+    Attributes:
+        maps: (N, K, C, Y, X) float16.
+        owners: (N, K, G) int8, the number of the thing that is most of a cell; -1 for none.
+    """
+
+    groups: list[Group]
+    maps: np.ndarray
+    owners: np.ndarray
+
+
+def training_groups(first: int, count: int, blurred: float) -> list[Group]:
+    """A scene, two twins of it, and another scene; none holds a fact that is kept for validation or test.
+
+    Facts that few scenes have are changed more often than their share.
+    """
+    return [_training_group(first + i, first + count + i, blurred) for i in range(count)]
+
+
+def _training_group(seed: int, other: int, blurred: float) -> Group:
+    draw = random.Random(f"twins-{seed}")
+    scene = scene_of("training", seed)
+    while draw.random() < _PAINTED and not any(thing.colour for thing in scene.things):
+        scene = scene_of("training", f"{seed}-{draw.random()}")
+    scenes, facts = [scene], []
+    while len(scenes) < 3:
+        fact = draw.choices(FACTS, [_RARE[f] * (0.2 if f in facts else 1) for f in FACTS])[0]
+        changed = twin(scene, fact, draw)
+        if changed is not None and changed.split == "training" and changed not in scenes:
+            scenes.append(changed)
+            facts.append(fact)
+        elif draw.random() < 0.02:  # none of its twins belongs to training
+            scene = scene_of("training", f"{seed}-{draw.random()}")
+            scenes, facts = [scene], []
+    scenes.append(scene_of("training", other))
+    return Group(seed, tuple(scenes), tuple(facts), draw.random() < blurred)
+
+
+def pairs(fact: Fact, split: Split, first: int, count: int) -> list[Group]:
+    """Scenes of combinations that are held out, each with a twin that differs in a fact of one kind.
+
+    The twin may hold nothing that is held out, or what is held out for the same use.
+    """
+    found: list[Group] = []
+    seed = first
+    while len(found) < count:
+        scene = scene_of(split, seed)
+        other = twin(scene, fact, random.Random(f"pair-{fact}-{seed}"))
+        if other is not None and other.split in (split, "training"):
+            found.append(Group(seed, (scene, other), (fact,)))
+        seed += 1
+    return found
+
+
+class Codes:
+    """Pictures as they come out of their codes."""
+
+    def __init__(self, model: Dalle | Dvae, pixels: PixelRecipe) -> None:
+        self.model, self.pixels = model, pixels
+
+    @torch.inference_mode()
+    def __call__(self, pictures: np.ndarray) -> np.ndarray:
+        """Shapes: (K, Y, X, 3) uint8 to the same."""
+        std, mean = (torch.tensor(x).view(1, 3, 1, 1) for x in (self.pixels.std, self.pixels.mean))
+        seen = self.pixels.normalise(pictures)
+        if isinstance(self.model, Dalle):
+            made = self.model.decode_image(self.model.encode_image(seen))
+        else:
+            made = self.model(seen).pixels
+        shown = ((made * std + mean).clamp(0, 1) * 255).round().byte()
+        return shown.permute(0, 2, 3, 1).contiguous().numpy()
+
+
+def pixels_of(pictures: np.ndarray, recipe: PixelRecipe) -> torch.Tensor:
+    """Shapes: pictures (K, Y, X, 3) uint8 of any size, returns (K, 3, Y, X)."""
+    return recipe.normalise(np.stack([recipe.resize(Image.fromarray(one)) for one in pictures]))
+
+
+def reader(tower: EfficientNet, cuts: tuple[int, int], size: int, *, fast: bool = True) -> Read:
+    """`models.matcher.tower_map`, through OpenVINO where it is installed: on a CPU several times as fast."""
+
+    class Map(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.tower = tower
+
+        def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+            return tower_map(self.tower, pixels, cuts)
+
+    @functools.cache
+    def ready() -> Read:  # once something is read that was not kept
+        return compiled(Map().eval(), [torch.zeros(1, 3, size, size)], [(-1, 3, size, size)])
+
+    @torch.inference_mode()
+    def read(pixels: torch.Tensor) -> torch.Tensor:
+        if fast and openvino_is_installed():
+            return ready()(pixels)
+        return tower_map(tower, pixels, cuts)
+
+    return read
+
+
+def shown(groups: Sequence[Group], read: Read, recipe: PixelRecipe, codes: Codes | None) -> Shown:
+    """Draw groups and read them."""
+    maps, owners = [], []
+    for group in groups:
+        drawn = [draw_scene(scene, group.seed, IMAGE_SIZE) for scene in group.scenes]
+        pictures = np.stack([d.image for d in drawn])
+        if group.blurred and codes is not None:
+            pictures = codes(pictures)
+        made = read(pixels_of(pictures, recipe))
+        maps.append(made.half().numpy())
+        cells = made.shape[-1]
+        owners.append(np.stack([_owners(d.owners, cells) for d in drawn]))
+    return Shown(list(groups), np.stack(maps), np.stack(owners))
+
+
+def kept(
+    groups: Sequence[Group], read: Read, recipe: PixelRecipe, codes: Codes | None, about: str
+) -> Shown:
+    """`shown`, or what was kept of it.
+
+    Args:
+        about: the hash of the towers, and whatever else the maps depend on.
+    """
+    digest = hashlib.sha256(repr((about, recipe, list(groups))).encode()).hexdigest()[:16]
+    folder = runs_folder() / "cache" / f"twins-{digest}"
+    folder.mkdir(parents=True, exist_ok=True)
+    maps: np.ndarray | None = None
+    owners: np.ndarray | None = None
+    for start, some in _chunks(groups):
+        path = folder / f"{start}.npz"
+        if not path.exists():
+            made = shown(some, read, recipe, codes)
+            partial = path.with_suffix(".part.npz")
+            np.savez(partial, maps=made.maps, owners=made.owners)
+            partial.replace(path)
+            log.info("twins: %d of %d groups", start + len(some), len(groups))
+        with np.load(path) as part:
+            if maps is None or owners is None:
+                maps = np.empty((len(groups), *part["maps"].shape[1:]), np.float16)
+                owners = np.empty((len(groups), *part["owners"].shape[1:]), np.int8)
+            maps[start : start + len(some)] = part["maps"]
+            owners[start : start + len(some)] = part["owners"]
+    assert maps is not None
+    assert owners is not None
+    return Shown(list(groups), maps, owners)
+
+
+def _chunks(groups: Sequence[Group]) -> Iterator[tuple[int, Sequence[Group]]]:
+    for start in range(0, len(groups), _CHUNK):
+        yield start, groups[start : start + _CHUNK]
+
+
+def _owners(owners: np.ndarray, cells: int) -> np.ndarray:
+    """Whose most of each cell is, if a quarter is anybody's.
+
+    Shapes:
+        owners: (Y, X) uint8, from 1 on; 0 for none
+        returns: (G,) int8, from 0 on; -1 for none
+    """
+    side = _CELL * cells
+    places = np.arange(side) * len(owners) // side
+    sized = owners[np.ix_(places, places)].reshape(cells, _CELL, cells, _CELL)
+    things = range(1, max(2, int(owners.max()) + 1))
+    counts = np.stack([(sized == i).sum((1, 3)).ravel() for i in things])  # (things, G)
+    seen = counts.max(0) * 4 >= _CELL**2
+    return np.where(seen, counts.argmax(0), -1).astype(np.int8)

@@ -1,0 +1,46 @@
+"""The task of a recipe that trains a matcher."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from polysee.training.strict import Strict
+
+
+class TrainMatcher(Strict):
+    """A matcher of sentences and pictures, from fresh weights, on made scenes and their twins.
+
+    Args:
+        towers: a model folder, or a bundled model, whose towers are read; they are kept as they are.
+        blurred_by: a model that turns pictures to codes and back, as drawn ones come from codes; None for none.
+        blurred: the share of pictures that go that way.
+        groups: of four pictures: a scene, two twins of it, and another scene. What the tower says of them is computed
+            once and kept.
+        cells: how much it counts what each cell shows, beside which sentence is whose.
+        tokens: likewise which tokens agree; `places`, where they point.
+        full: the share of groups whose sentences say all they can; of the others, each attribute by lot.
+        cuts, image_size, hidden_size, num_picture_layers, num_text_layers, num_layers, num_heads, mlp_size: see
+            `models.matcher`.
+        validation_pairs: of twins, for each kind of fact; of combinations that training never shows.
+    """
+
+    kind: Literal["matcher"]
+    towers: str = "polysee/align-nano"
+    blurred_by: str | None = "polysee/dalle-nano"
+    blurred: float = Field(0.35, ge=0, le=1)
+    groups: int = Field(2500, ge=1)
+    cells: float = Field(0.5, ge=0)
+    tokens: float = Field(1.0, ge=0)
+    places: float = Field(0.3, ge=0)
+    full: float = Field(0.6, ge=0, le=1)
+    cuts: tuple[int, int] = (15, 20)
+    image_size: int = Field(192, ge=32, multiple_of=32)
+    hidden_size: int = Field(128, ge=8)
+    num_picture_layers: int = Field(2, ge=1)
+    num_text_layers: int = Field(1, ge=1)
+    num_layers: int = Field(2, ge=1)
+    num_heads: int = Field(4, ge=1)
+    mlp_size: int = Field(256, ge=8)
+    validation_pairs: int = Field(100, ge=1)
