@@ -36,7 +36,7 @@ def twin(scene: Scene, fact: Fact, draw: random.Random) -> Scene | None:
         >>> [thing.concept for thing in twin(scene, "relation", random.Random(0)).things]
         ['car', 'dog']
         >>> twin(scene, "colour", random.Random(0)).things[1].colour
-        'white'
+        'brown'
     """
     return _CHANGES[fact](scene, draw)
 

@@ -103,8 +103,10 @@ class Matcher(nn.Module):
         # What leaves an image tower's blocks has no fixed scale; who trains measures it.
         self.register_buffer("map_mean", torch.zeros(config.channels))
         self.register_buffer("map_deviation", torch.ones(config.channels))
-        self.map = nn.Linear(config.channels, size)
-        self.place = nn.Parameter(0.1 * torch.randn(config.grid_size**2, size))
+        self.map = nn.Sequential(
+            nn.Linear(config.channels, 2 * size), nn.GELU(), nn.Linear(2 * size, size)
+        )
+        self.place = nn.Parameter(0.3 * torch.randn(config.grid_size**2, size))
         sizes = size, config.num_heads, config.mlp_size
         self.picture_blocks = nn.ModuleList(Block(*sizes) for _ in range(config.num_picture_layers))
         self.picture_norm = nn.LayerNorm(size)
@@ -112,11 +114,17 @@ class Matcher(nn.Module):
         self.text_blocks = nn.ModuleList(Block(*sizes) for _ in range(config.num_text_layers))
         self.text_norm = nn.LayerNorm(size)
         self.point = nn.Linear(size, size)
-        self.read = nn.Linear(2 * size + 2, size)
+        self.read = nn.Linear(2 * size + 6, size)
         self.blocks = nn.ModuleList(ReadingBlock(*sizes) for _ in range(config.num_layers))
         self.norm = nn.LayerNorm(size)
         self.agree = nn.Linear(size, 1)
         nn.init.constant_(self.agree.bias, 2.0)
+        # At first every block leaves things as they are, so that what cells and words are can be learnt before.
+        for block in (*self.picture_blocks, *self.text_blocks, *self.blocks):
+            assert isinstance(block, Block)
+            for last in (block.attention.output, block.mlp.project):
+                nn.init.zeros_(last.weight)
+                nn.init.zeros_(last.bias)
 
     def forward(self, maps: torch.Tensor, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         said = self.compare(self.look(maps), self.listen(states, mask), mask)
@@ -133,11 +141,14 @@ class Matcher(nn.Module):
         wanted = (self.config.channels, self.config.grid_size, self.config.grid_size)
         if maps.shape[1:] != wanted:
             raise ConfigError(f"a matcher of maps {wanted}, not {tuple(maps.shape[1:])}")
-        grid = maps.flatten(2).mT  # (P, G, C)
-        cells = self.map((grid - self.map_mean) / self.map_deviation) + self.place  # (P, G, D)
+        cells = self.map(self.scaled(maps.flatten(2).mT)) + self.place  # (P, G, D)
         for block in self.picture_blocks:
             cells = block(cells)
         return self.picture_norm(cells)
+
+    def scaled(self, grid: torch.Tensor) -> torch.Tensor:
+        """Cells of maps, (..., C), with the same mean and deviation in every channel."""
+        return (grid - self.map_mean) / self.map_deviation
 
     def listen(self, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Read sentences by themselves: (P, N, T, S) to (P, N, T, D), for any P."""
@@ -151,9 +162,11 @@ class Matcher(nn.Module):
         """Shapes: cells (P, G, D), of `look`; hidden (P, N, T, D), of `listen`; mask (P, N, T)."""
         asked = self.point(hidden)
         places = self.sought(cells, asked.flatten(1, 2)).unflatten(1, hidden.shape[1:3])
-        seen = (places.softmax(3).flatten(1, 2) @ cells).unflatten(1, hidden.shape[1:3])
-        found = torch.stack([places.amax(3), places.logsumexp(3)], dim=3) / 4
-        hidden = hidden + self.read(torch.cat([seen, seen * asked, found], dim=3))
+        shares = places.softmax(3)
+        seen = (shares.flatten(1, 2) @ cells).unflatten(1, hidden.shape[1:3])
+        sure = torch.stack([places.amax(3), places.logsumexp(3)], dim=3) / 4
+        where = middle_and_reach(shares, self.config.grid_size)
+        hidden = hidden + self.read(torch.cat([seen, seen * asked, sure, where], dim=3))
         among = padding_mask(mask.flatten(0, 1))
         for block in self.blocks:
             hidden = block(hidden, cells, among)
@@ -162,6 +175,22 @@ class Matcher(nn.Module):
     def sought(self, cells: torch.Tensor, asked: torch.Tensor) -> torch.Tensor:
         """Logits of the cells (P, G, D) that show what is asked for, (P, Q, D): (P, Q, G)."""
         return asked @ cells.mT / self.config.hidden_size**0.5
+
+
+def middle_and_reach(shares: torch.Tensor, grid_size: int) -> torch.Tensor:
+    """Where the cells that are pointed at have their middle, and how far they spread about it.
+
+    Shapes:
+        shares: (..., G), of sum 1
+        returns: (..., 4): the middle's row and column from -1 to 1, then the deviations from it
+    Example:
+        >>> middle_and_reach(torch.tensor([0.0, 1.0, 0.0, 0.0]), 2).tolist()
+        [-1.0, 1.0, 0.0..., 0.0...]
+    """
+    axis = torch.linspace(-1, 1, grid_size, device=shares.device)
+    ends = torch.stack([axis.repeat_interleave(grid_size), axis.repeat(grid_size)], dim=1)  # (G, 2)
+    middle, square = shares @ ends, shares @ ends.square()
+    return torch.cat([middle, (square - middle.square()).clamp(min=1e-4).sqrt()], dim=-1)
 
 
 def all_agree(tokens: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

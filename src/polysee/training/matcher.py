@@ -6,12 +6,10 @@ size of the matcher.
 
 from __future__ import annotations
 
+import logging
 import random
-from collections.abc import Sequence
 from dataclasses import replace
-from itertools import permutations
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -25,27 +23,39 @@ from polysee.checkpoints.folder import (
     load_folder_tokenizer,
     save_folder,
 )
-from polysee.datasets.scenes import MOST, Scene
+from polysee.datasets.scenes import MOST
 from polysee.datasets.scenes_spans import describe_with_owners
 from polysee.datasets.scenes_things import concepts
-from polysee.datasets.scenes_truth import COLOUR_NAMES, CONCEPTS, NOT_ASKED
+from polysee.datasets.scenes_truth import COLOUR_NAMES, CONCEPTS
 from polysee.datasets.scenes_twins import FACTS
 from polysee.datasets.scenes_words import LANGUAGES, Language, describe
 from polysee.errors import ConfigError
-from polysee.inputs.tokenizer import Tokenizer
 from polysee.models.align import Align
 from polysee.models.dalle import Dalle
 from polysee.models.dvae import Dvae
 from polysee.models.matcher import Matcher, MatcherConfig, all_agree
 from polysee.objectives.matcher import cells_answer, own_among_twins, tokens_agree, tokens_point
-from polysee.training.matcher_data import Codes, Group, Shown, kept, pairs, reader, training_groups
+from polysee.training.matcher_data import (
+    GROUP,
+    Codes,
+    Group,
+    Shown,
+    kept,
+    pairs,
+    reader,
+    training_groups,
+)
+from polysee.training.matcher_truth import Told, agreeing, cells_of, pointing, token_owners
 from polysee.training.recipe import Recipe
 from polysee.training.recipe_matcher import TrainMatcher
 from polysee.training.see import start_folder
 
-GROUP = 4
+log = logging.getLogger(__name__)
 FIRST_SEED = 700 * 10**9  # no other recipe draws these scenes
 VALIDATION_SEED = 4_000_000
+_CELLS = 2048  # a step of `learn_cells`
+_CELL_RATE = 3e-3
+_DROPPED = 0.15  # of a cell's numbers, by lot
 _WINDOW = 16  # batches whose groups are sorted by the length of their sentences
 
 
@@ -60,13 +70,10 @@ class Taught(nn.Module):
         self.colour = nn.Linear(size, len(COLOUR_NAMES))
         self.count = nn.Linear(size, MOST)
 
-
-class Told(NamedTuple):
-    """The sentences of a group, and which thing each of their characters is about; -1 for none."""
-
-    language: Language
-    texts: list[str]
-    owners: list[list[int]]
+    def named(self, names: torch.Tensor) -> torch.Tensor:
+        """What asks for the things of names: (..., S) to (..., D)."""
+        matcher = self.matcher
+        return matcher.point(matcher.text_norm(matcher.text(names)))
 
 
 class MatcherTask:
@@ -100,8 +107,10 @@ class MatcherTask:
             for group in pairs(fact, "validation", VALIDATION_SEED, task.validation_pairs)
         ]
         self.held_out = self._kept(held_out, about)
-        self.model = Taught(self._fresh(about))
         self.names = torch.stack([self._names(language) for language in LANGUAGES])
+        self.model = Taught(self._fresh(about))
+        if task.start_steps:
+            learn_cells(self.model, self.shown, self.names, task.start_steps)
         self._plan: tuple[int, list[np.ndarray]] = (-1, [])
 
     def batch(self, step: int) -> dict[str, torch.Tensor]:
@@ -139,8 +148,7 @@ class MatcherTask:
             "tokens": task.tokens * tokens_agree(said.tokens, batch["agree"]),
             "places": task.places * tokens_point(said.places[own, own % GROUP], batch["places"]),
         }
-        names = matcher.text_norm(matcher.text(self.names.to(cells.device)))
-        names = matcher.point(names)[batch["language"]]  # (groups, A, D)
+        names = self.model.named(self.names.to(cells.device))[batch["language"]]  # (groups, A, D)
         none = self.model.nothing.expand(len(names), 1, -1)
         asked = torch.cat([names, none], dim=1).repeat_interleave(GROUP, 0)  # (P, A + 1, D)
         answers = {
@@ -251,6 +259,42 @@ class MatcherTask:
         return [batches[i] for i in draw.permutation(count)]
 
 
+def learn_cells(model: Taught, shown: Shown, names: torch.Tensor, steps: int) -> None:
+    """Teach what single cells show, before attention comes in: of cells by lot, so that each step sees many things.
+
+    Shapes:
+        names: (languages, A, S)
+    """
+    matcher = model.matcher
+    answers = cells_of(shown.groups, shown.owners)
+    rows = torch.arange(answers["concept"].numel()).view_as(answers["concept"])
+    rows = rows[answers["concept"] < len(CONCEPTS)]  # of things
+    maps = shown.maps.reshape(-1, *shown.maps.shape[2:])  # (P, C, Y, X)
+    across = maps.shape[3]
+    parts = (matcher.map, matcher.picture_norm, matcher.text, matcher.text_norm, matcher.point)
+    learnt = [p for part in (*parts, model.colour) for p in part.parameters()]
+    optimiser = torch.optim.AdamW(learnt, _CELL_RATE, weight_decay=0.05)
+    draw = torch.Generator().manual_seed(0)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, _CELL_RATE, total_steps=steps)
+    for step in range(steps):
+        some = rows[torch.randint(len(rows), (_CELLS,), generator=draw)]
+        picture, cell = (some // across**2).numpy(), (some % across**2).numpy()
+        grid = torch.from_numpy(maps[picture, :, cell // across, cell % across]).float()
+        kept = torch.rand(grid.shape, generator=draw) > _DROPPED
+        cells = matcher.picture_norm(matcher.map(matcher.scaled(grid) * kept))  # (cells, D)
+        asked = model.named(names[step % len(names)])  # (A, D)
+        given = {k: v.flatten()[some][None] for k, v in answers.items()}
+        loss = cells_answer(matcher.sought(cells[None], asked[None]).mT, given["concept"])
+        loss = loss + cells_answer(model.colour(cells)[None], given["colour"])
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+        if step % 100 == 0:
+            log.info("cells: step %d of %d, loss %.3f", step, steps, loss.item())
+    model.zero_grad()
+
+
 def model_folder_of(name: str) -> Path:
     """The folder of a bundled model, of an earlier run, or that is named."""
     return bundled_folder(name) if name in bundled_models() else start_folder(name)
@@ -267,100 +311,6 @@ def own_preferred(scores: np.ndarray) -> np.ndarray:
         [[True, False]]
     """
     return np.stack([scores[:, 0, 0] > scores[:, 0, 1], scores[:, 1, 1] > scores[:, 1, 0]], 1)
-
-
-def token_owners(tokenizer: Tokenizer, told: Sequence[Told], length: int) -> torch.Tensor:
-    """Which thing each token is about, by its first letter; -1 for none.
-
-    Shapes:
-        returns: (P, T) int64, of `length` tokens
-    """
-    found = torch.full((sum(len(one.texts) for one in told), length), -1)
-    texts = [
-        (text, owners) for one in told for text, owners in zip(one.texts, one.owners, strict=True)
-    ]
-    encoded = tokenizer.backend.encode_batch([text for text, _ in texts])
-    for row, ((text, owners), encoding) in enumerate(zip(texts, encoded, strict=True)):
-        for column, (begin, end) in enumerate(encoding.offsets):
-            letters = [i for i in range(begin, end) if not text[i].isspace()]
-            if letters:
-                found[row, column] = owners[letters[0]]
-    return found
-
-
-def pointing(things: torch.Tensor, owners: np.ndarray) -> torch.Tensor:
-    """Which cells of its own picture each token is about.
-
-    Shapes:
-        things: (P, T), below 0 for none; owners: (groups, K, G) int8, below 0 for none
-        returns: (P, T, G) bool
-    """
-    cells = torch.from_numpy(owners).flatten(0, 1)[:, None]  # (P, 1, G)
-    return (things[..., None] == cells) & (cells >= 0)
-
-
-def agreeing(
-    groups: Sequence[Group], tokens: torch.Tensor, mask: torch.Tensor, things: torch.Tensor
-) -> torch.Tensor:
-    """Which tokens of each sentence agree with each picture of its group, where that is plain.
-
-    A twin's words for the thing that is another disagree unless the picture's own sentence says them of it, too; the
-    rest of its words agree. Of things turned round, and of another scene, only whole sentences are judged.
-
-    Shapes:
-        tokens, mask, things: (P, T)
-        returns: (P, K, T) int64: 1 for yes, 0 for no, -1 where it is not plain
-    """
-    found = torch.full((len(tokens), GROUP, tokens.shape[1]), -1)
-    for number, group in enumerate(groups):
-        first = number * GROUP
-        plain = [0, *(i + 1 for i, fact in enumerate(group.facts) if fact != "relation")]
-        for i in range(GROUP):
-            found[first + i, i] = 1
-        for i, j in permutations(plain, 2):
-            picture, sentence = first + i, first + j
-            found[picture, j] = 1
-            both = zip(group.scenes[i].things, group.scenes[j].things, strict=True)
-            for index, (shown, told) in enumerate(both):
-                if shown != told:
-                    true = tokens[picture, things[picture] == index]
-                    about = things[sentence] == index
-                    shared = torch.isin(tokens[sentence], true)
-                    found[picture, j, about & shared] = -1
-                    found[picture, j, about & ~shared] = 0
-    return found.masked_fill(~mask.unflatten(0, (-1, GROUP)).repeat_interleave(GROUP, 0), -1)
-
-
-def cells_of(groups: list[Group], owners: np.ndarray) -> dict[str, torch.Tensor]:
-    """What each cell shows: which concept, or last none; which colour and number, where a thing is.
-
-    Shapes:
-        owners: (groups, K, G) int8, below 0 for none
-        returns: (P, G) int64 each
-    """
-    scenes = [scene for group in groups for scene in group.scenes]
-    whose = torch.from_numpy(owners).flatten(0, 1).long()  # (P, G)
-    empty = {"concept": len(CONCEPTS), "colour": NOT_ASKED, "count": NOT_ASKED}
-    tables = {
-        key: torch.tensor([_row(s, key, value) for s in scenes]) for key, value in empty.items()
-    }
-    return {key: table.gather(1, whose % table.shape[1]) for key, table in tables.items()}
-
-
-_NUMBER = {name: number for number, name in enumerate(CONCEPTS)}
-
-
-def _row(scene: Scene, key: str, empty: int) -> list[int]:
-    """What is true of each thing, up to five; the last stands for no thing."""
-    found = []
-    for thing in scene.things:
-        if key == "concept":
-            found.append(_NUMBER[thing.concept])
-        elif key == "colour":
-            found.append(COLOUR_NAMES.index(thing.colour) if thing.colour else NOT_ASKED)
-        else:
-            found.append(thing.count - 1)
-    return found + [empty] * (5 - len(found))
 
 
 def _name(concept: str, language: Language) -> str:

@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 Read = Callable[[torch.Tensor], torch.Tensor]
 """Pixels to a map of what is where."""
 
+GROUP = 4
 _CHUNK = 32  # groups
 _CELL = 8  # pixels a side by which it is told whose a cell is
 _PAINTED = 0.7  # the chance to pass over a scene in which nothing has a colour of ours

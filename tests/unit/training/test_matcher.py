@@ -16,17 +16,9 @@ from polysee.errors import CheckpointError, ConfigError
 from polysee.inference import load
 from polysee.inference.matching import TOWERS, SceneMatcher
 from polysee.models.matcher import Matcher
-from polysee.training.matcher import (
-    GROUP,
-    MatcherTask,
-    Told,
-    agreeing,
-    cells_of,
-    own_preferred,
-    pointing,
-    token_owners,
-)
-from polysee.training.matcher_data import Group, _owners, pairs, training_groups
+from polysee.training.matcher import MatcherTask, own_preferred
+from polysee.training.matcher_data import GROUP, Group, _owners, pairs, training_groups
+from polysee.training.matcher_truth import Told, agreeing, cells_of, pointing, token_owners
 from polysee.training.recipe import Recipe
 from polysee.training.run import train
 
@@ -35,6 +27,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:::lightning")  # how it talks of
 SMALL = {
     "kind": "matcher", "groups": 6, "validation_pairs": 2, "image_size": 64, "cuts": (15, 20), "hidden_size": 16,
     "num_picture_layers": 1, "num_layers": 1, "num_heads": 2, "mlp_size": 16, "blurred": 0.5,
+    "start_steps": 20,
 }  # fmt: skip
 
 
@@ -129,6 +122,20 @@ def test_a_few_steps_learn_a_few_groups():
     for name in ("twins", "tokens", "places", "concept"):
         assert losses[name] < 0.6 * first[name], name
     assert all(p.grad is None for p in task.towers.parameters())
+
+
+def test_cells_know_their_things_before_sentences_come_in(task):
+    began, ready = (task_of(recipe(start_steps=steps)).model for steps in (0, 60))
+    answers = cells_of(task.shown.groups, task.shown.owners)["concept"]
+    right = []
+    for model in (began, ready):
+        with torch.no_grad():
+            maps = torch.from_numpy(task.shown.maps).flatten(0, 1).float()
+            asked = model.named(task.names[0]).expand(len(maps), -1, -1)
+            said = model.matcher.sought(model.matcher.look(maps), asked).argmax(1)
+        shown = answers < len(CONCEPTS)
+        right.append((said == answers)[shown].float().mean().item())
+    assert right[0] < 0.1 < 0.5 < right[1]
 
 
 def test_what_cells_show_follows_the_owners():
