@@ -268,21 +268,26 @@ def learn_cells(model: Taught, shown: Shown, names: torch.Tensor, steps: int) ->
     matcher = model.matcher
     answers = cells_of(shown.groups, shown.owners)
     rows = torch.arange(answers["concept"].numel()).view_as(answers["concept"])
-    rows = rows[answers["concept"] < len(CONCEPTS)]  # of things
+    seen = answers["concept"] < len(CONCEPTS)
+    draw = torch.Generator().manual_seed(0)
+    empty = rows[~seen][torch.randperm(int((~seen).sum()), generator=draw)[: int(seen.sum()) // 4]]
+    rows = torch.cat([rows[seen], empty])
     maps = shown.maps.reshape(-1, *shown.maps.shape[2:])  # (P, C, Y, X)
     across = maps.shape[3]
     parts = (matcher.map, matcher.picture_norm, matcher.text, matcher.text_norm, matcher.point)
     learnt = [p for part in (*parts, model.colour) for p in part.parameters()]
+    learnt += [matcher.place, model.nothing]
     optimiser = torch.optim.AdamW(learnt, _CELL_RATE, weight_decay=0.05)
-    draw = torch.Generator().manual_seed(0)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, _CELL_RATE, total_steps=steps)
     for step in range(steps):
         some = rows[torch.randint(len(rows), (_CELLS,), generator=draw)]
         picture, cell = (some // across**2).numpy(), (some % across**2).numpy()
         grid = torch.from_numpy(maps[picture, :, cell // across, cell % across]).float()
         kept = torch.rand(grid.shape, generator=draw) > _DROPPED
-        cells = matcher.picture_norm(matcher.map(matcher.scaled(grid) * kept))  # (cells, D)
-        asked = model.named(names[step % len(names)])  # (A, D)
+        placed = matcher.map(matcher.scaled(grid) * kept) + matcher.place[cell]
+        cells = matcher.picture_norm(placed)  # (cells, D)
+        named = model.named(names[step % len(names)])
+        asked = torch.cat([named, model.nothing[None]])  # (A + 1, D)
         given = {k: v.flatten()[some][None] for k, v in answers.items()}
         loss = cells_answer(matcher.sought(cells[None], asked[None]).mT, given["concept"])
         loss = loss + cells_answer(model.colour(cells)[None], given["colour"])

@@ -63,7 +63,8 @@ def agreeing(
     """Which tokens of each sentence agree with each picture of its group, where that is plain.
 
     A twin's words for the thing that is another disagree unless the picture's own sentence says them of it, too; the
-    rest of its words agree. Of things turned round, and of another scene, only whole sentences are judged.
+    rest of its words agree. Where things are turned round, the words that are about none of them disagree, and it is
+    not plain what the others do. Of another scene only the whole sentence is judged.
 
     Shapes:
         tokens, mask, things: (P, T)
@@ -72,11 +73,14 @@ def agreeing(
     found = torch.full((len(tokens), GROUP, tokens.shape[1]), -1)
     for number, group in enumerate(groups):
         first = number * GROUP
-        plain = [0, *(i + 1 for i, fact in enumerate(group.facts) if fact != "relation")]
+        turned = [i + 1 for i, fact in enumerate(group.facts) if fact == "relation"]
         for i in range(GROUP):
             found[first + i, i] = 1
-        for i, j in permutations(plain, 2):
+        for i, j in permutations(range(len(group.facts) + 1), 2):
             picture, sentence = first + i, first + j
+            if i in turned or j in turned:
+                found[picture, j, things[sentence] < 0] = 0
+                continue
             found[picture, j] = 1
             both = zip(group.scenes[i].things, group.scenes[j].things, strict=True)
             for index, (shown, told) in enumerate(both):

@@ -180,7 +180,8 @@ def test_only_what_another_fact_says_disagrees():
     assert found[0, 1].tolist() == [1, -1, 0, -1]
     assert found[1, 0].tolist() == [1, -1, 0, -1]
     assert (found[range(4), range(4)] == 1).all()
-    assert (found[0, 2:] == -1).all()
+    assert found[0, 2].tolist() == found[2, 0].tolist() == [0, -1, -1, -1]  # turned round
+    assert (found[:3, 3] == -1).all()
     assert (found[3, :3] == -1).all()
 
 
