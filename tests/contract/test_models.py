@@ -153,7 +153,7 @@ CASES = {
         wrong=({"image_size": 72}, {"hidden_size": 15}, {"concepts": ()}, {"colours": ("red", "red")}),
     ),
     "matcher": Case(
-        MatcherConfig("0123", (1, 2), 5, 4, 64, 6, 16, 1, 1, 2, 2, 24), None, texts=matched,
+        MatcherConfig("0123", (1, 2), 5, 4, 64, 6, CONTEXT, 16, 1, 1, 2, 2, 24), None, texts=matched,
         wrong=({"num_heads": 3}, {"grid_size": 3}, {"cuts": (20, 15)}, {"channels": 0}),
     ),
     "efficientnet": Case(
@@ -360,7 +360,7 @@ def test_texts_are_read_one_by_one_at_any_length_and_padding(name):
     assert (together[2] - together[3]).abs().max() > 1e-2
 
 
-@pytest.mark.parametrize("name", [name for name in READS_TEXT if name != "matcher"])
+@pytest.mark.parametrize("name", READS_TEXT)
 def test_a_text_that_is_too_long_is_refused(name):
     case, model = made(name)
     with pytest.raises(ConfigError, match=f"{CONTEXT + 1} tokens; the model reads {CONTEXT}"):

@@ -36,7 +36,7 @@ class MatcherConfig:
         cuts: how many blocks of the image tower come before its fine map, and before its coarse one, of half the side.
         channels: C, of both together.
         grid_size: of the fine map, at `image_size` pixels.
-        text_size: S.
+        text_size: S; `context_length`: the most tokens of a sentence.
         num_picture_layers: of attention among cells; `num_text_layers`: among tokens, before they see the picture;
             `num_layers`: among tokens and from them to cells.
     """
@@ -47,6 +47,7 @@ class MatcherConfig:
     grid_size: int = 12
     image_size: int = 192
     text_size: int = 384
+    context_length: int = 64
     hidden_size: int = 128
     num_picture_layers: int = 2
     num_text_layers: int = 1
@@ -111,6 +112,8 @@ class Matcher(nn.Module):
         self.picture_blocks = nn.ModuleList(Block(*sizes) for _ in range(config.num_picture_layers))
         self.picture_norm = nn.LayerNorm(size)
         self.text = nn.Linear(config.text_size, size)
+        # A text tower that was taught what sentences mean says little of the order of their words.
+        self.order = nn.Parameter(0.3 * torch.randn(config.context_length, size))
         self.text_blocks = nn.ModuleList(Block(*sizes) for _ in range(config.num_text_layers))
         self.text_norm = nn.LayerNorm(size)
         self.point = nn.Linear(size, size)
@@ -151,8 +154,15 @@ class Matcher(nn.Module):
         return (grid - self.map_mean) / self.map_deviation
 
     def listen(self, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """Read sentences by themselves: (P, N, T, S) to (P, N, T, D), for any P."""
-        hidden = self.text(states).flatten(0, 1)  # (P N, T, D)
+        """Read sentences by themselves: (P, N, T, S) to (P, N, T, D), for any P.
+
+        Raises:
+            ConfigError: they are too long.
+        """
+        length, most = states.shape[2], self.config.context_length
+        if length > most:
+            raise ConfigError(f"a text of {length} tokens; the model reads {most}")
+        hidden = (self.text(states) + self.order[:length]).flatten(0, 1)  # (P N, T, D)
         among = padding_mask(mask.flatten(0, 1))  # (P N, 1, 1, T)
         for block in self.text_blocks:
             hidden = block(hidden, among)

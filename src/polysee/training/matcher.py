@@ -206,9 +206,14 @@ class MatcherTask:
             for name in ("cuts", "image_size", "hidden_size", "num_picture_layers", "num_text_layers", "num_layers",
                          "num_heads", "mlp_size")
         }  # fmt: skip
-        text_size = self.towers.config.text.hidden_size
+        text = self.towers.config.text
         config = MatcherConfig(
-            about, channels=maps.shape[2], grid_size=maps.shape[3], text_size=text_size, **sizes
+            about,
+            channels=maps.shape[2],
+            grid_size=maps.shape[3],
+            text_size=text.hidden_size,
+            context_length=text.context_length,
+            **sizes,
         )
         model = Matcher(config)
         some = maps[:200].astype(np.float32)

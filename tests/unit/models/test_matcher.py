@@ -11,7 +11,7 @@ from polysee.models.efficientnet import EfficientNet, EfficientNetConfig
 from polysee.models.matcher import Matcher, MatcherConfig, all_agree, tower_map
 from polysee.objectives.matcher import cells_answer, own_among_twins, tokens_agree, tokens_point
 
-SMALL = MatcherConfig("", (1, 2), 6, 4, 64, 5, 16, 1, 1, 2, 2, 24)
+SMALL = MatcherConfig("", (1, 2), 6, 4, 64, 5, 9, 16, 1, 1, 2, 2, 24)
 
 
 @pytest.fixture
@@ -54,6 +54,13 @@ def test_pictures_and_sentences_are_read_once(model, given):
     said = model.compare(model.look(maps), model.listen(states, mask), mask)
     assert torch.equal(all_agree(said.tokens, mask), model(maps, states, mask))
     assert said.places.shape == (3, 2, 7, 16)
+
+
+def test_the_order_of_words_matters(model, given):
+    maps, states, _ = given
+    every = torch.ones(states.shape[:3], dtype=torch.bool)
+    turned = model(maps, states.flip(2), every)
+    assert not torch.allclose(turned, model(maps, states, every), atol=1e-4)
 
 
 def test_one_token_that_disagrees_is_enough():
