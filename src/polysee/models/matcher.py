@@ -117,7 +117,8 @@ class Matcher(nn.Module):
         self.text_blocks = nn.ModuleList(Block(*sizes) for _ in range(config.num_text_layers))
         self.text_norm = nn.LayerNorm(size)
         self.point = nn.Linear(size, size)
-        self.read = nn.Linear(2 * size + 6, size)
+        self.expect = nn.Linear(size, 4)
+        self.read = nn.Linear(2 * size + 14, size)
         self.blocks = nn.ModuleList(ReadingBlock(*sizes) for _ in range(config.num_layers))
         self.norm = nn.LayerNorm(size)
         self.agree = nn.Linear(size, 1)
@@ -176,7 +177,9 @@ class Matcher(nn.Module):
         seen = (shares.flatten(1, 2) @ cells).unflatten(1, hidden.shape[1:3])
         sure = torch.stack([places.amax(3), places.logsumexp(3)], dim=3) / 4
         where = middle_and_reach(shares, self.config.grid_size)
-        hidden = hidden + self.read(torch.cat([seen, seen * asked, sure, where], dim=3))
+        expected = self.expect(hidden)  # by the words alone: what is said to be on the left
+        parts = [seen, seen * asked, sure, where, expected, where - expected]
+        hidden = hidden + self.read(torch.cat(parts, dim=3))
         among = padding_mask(mask.flatten(0, 1))
         for block in self.blocks:
             hidden = block(hidden, cells, among)

@@ -74,3 +74,14 @@ def tokens_point(places: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
     count = wanted.sum(2)  # (P, T)
     losses = -(places.log_softmax(2) * wanted).sum(2) / count.clamp(min=1)
     return losses.sum() / (count > 0).sum().clamp(min=1)
+
+
+def tokens_expect(expected: torch.Tensor, where: torch.Tensor, about: torch.Tensor) -> torch.Tensor:
+    """How far off it is where words let one expect their thing, in the mean over tokens that are about one.
+
+    Shapes:
+        expected, where: (P, T, 4), see `models.matcher.middle_and_reach`; about: (P, T) bool
+        returns: ()
+    """
+    losses = F.smooth_l1_loss(expected, where, beta=0.2, reduction="none").mean(2)
+    return (losses * about).sum() / about.sum().clamp(min=1)

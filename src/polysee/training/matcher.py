@@ -33,8 +33,14 @@ from polysee.errors import ConfigError
 from polysee.models.align import Align
 from polysee.models.dalle import Dalle
 from polysee.models.dvae import Dvae
-from polysee.models.matcher import Matcher, MatcherConfig, all_agree
-from polysee.objectives.matcher import cells_answer, own_among_twins, tokens_agree, tokens_point
+from polysee.models.matcher import Matcher, MatcherConfig, all_agree, middle_and_reach
+from polysee.objectives.matcher import (
+    cells_answer,
+    own_among_twins,
+    tokens_agree,
+    tokens_expect,
+    tokens_point,
+)
 from polysee.training.matcher_data import (
     GROUP,
     Codes,
@@ -147,6 +153,8 @@ class MatcherTask:
             "twins": own_among_twins(all_agree(said.tokens, mask), batch["alike"]),
             "tokens": task.tokens * tokens_agree(said.tokens, batch["agree"]),
             "places": task.places * tokens_point(said.places[own, own % GROUP], batch["places"]),
+            "expected": task.expected
+            * tokens_expect(matcher.expect(heard).flatten(0, 1), *self._where(batch["places"])),
         }
         names = self.model.named(self.names.to(cells.device))[batch["language"]]  # (groups, A, D)
         none = self.model.nothing.expand(len(names), 1, -1)
@@ -176,6 +184,12 @@ class MatcherTask:
         origin = f"{self.recipe.name}: from fresh weights on made scenes, over {self.task.towers}"
         card = Card(self.pixels, licence="Apache-2.0", origin=origin)
         save_folder(folder, self.model.matcher, card)
+
+    def _where(self, places: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Where the thing of each token is, (P, T, 4), and whether the token is about one, (P, T)."""
+        shares = places / places.sum(2, keepdim=True).clamp(min=1)
+        where = middle_and_reach(shares, self.model.matcher.config.grid_size)
+        return where, places.any(2)
 
     def _preferred(self, language: Language) -> np.ndarray:
         """Shapes: returns (N, 2) bool, of each picture of each pair."""

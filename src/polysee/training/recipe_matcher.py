@@ -20,7 +20,7 @@ class TrainMatcher(Strict):
             once and kept.
         start_steps: how long it is learnt what single cells show, before attention and sentences come in.
         cells: how much it counts what each cell shows, beside which sentence is whose.
-        tokens: likewise which tokens agree; `places`, where they point.
+        tokens: likewise which tokens agree; `places`, where they point; `expected`, where words alone put their thing.
         full: the share of groups whose sentences say all they can; of the others, each attribute by lot.
         cuts, image_size, hidden_size, num_picture_layers, num_text_layers, num_layers, num_heads, mlp_size: see
             `models.matcher`.
@@ -35,7 +35,8 @@ class TrainMatcher(Strict):
     start_steps: int = Field(800, ge=0)
     cells: float = Field(0.5, ge=0)
     tokens: float = Field(1.0, ge=0)
-    places: float = Field(0.3, ge=0)
+    places: float = Field(0.5, ge=0)
+    expected: float = Field(4.0, ge=0)
     full: float = Field(0.6, ge=0, le=1)
     cuts: tuple[int, int] = (15, 20)
     image_size: int = Field(192, ge=32, multiple_of=32)

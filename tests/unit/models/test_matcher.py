@@ -9,7 +9,13 @@ from torch.testing import assert_close
 from polysee.errors import ConfigError
 from polysee.models.efficientnet import EfficientNet, EfficientNetConfig
 from polysee.models.matcher import Matcher, MatcherConfig, all_agree, tower_map
-from polysee.objectives.matcher import cells_answer, own_among_twins, tokens_agree, tokens_point
+from polysee.objectives.matcher import (
+    cells_answer,
+    own_among_twins,
+    tokens_agree,
+    tokens_expect,
+    tokens_point,
+)
 
 SMALL = MatcherConfig("", (1, 2), 6, 4, 64, 5, 9, 16, 1, 1, 2, 2, 24)
 
@@ -146,3 +152,10 @@ def test_tokens_point_at_all_cells_of_their_thing():
     places = torch.tensor([[[9.0, 9.0, 0.0, 0.0], [5.0, 0.0, 0.0, 0.0]]])
     assert tokens_point(places, wanted).item() == pytest.approx(0.6932, abs=1e-3)  # ln 2
     assert tokens_point(-places, wanted) > 5
+
+
+def test_what_is_expected_counts_for_tokens_about_things_alone():
+    where = torch.zeros(1, 2, 4)
+    expected = torch.tensor([[[0.0, 0.0, 0.0, 0.0], [5.0, 5.0, 5.0, 5.0]]])
+    assert tokens_expect(expected, where, torch.tensor([[True, False]])) == 0
+    assert tokens_expect(expected, where, torch.tensor([[True, True]])) > 1
