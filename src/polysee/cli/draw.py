@@ -45,12 +45,12 @@ def draw(
             "--guidance",
             min=0.0,
             help=t("How closely to follow the words.", "紧跟文字的程度。"),
-            show_default=t("3; of a pipeline its own", "3；diffusers 管线用自己的默认值"),
+            show_default=t("2; of a pipeline its own", "2；diffusers 管线用自己的默认值"),
         ),
     ] = None,
     temperature: Annotated[
         float, typer.Option("--temperature", min=0.0, help=t("How freely to draw.", "画得多自由。"))
-    ] = 1.0,
+    ] = 0.7,
     style: Annotated[
         str | None,
         typer.Option(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -110,12 +111,21 @@ def train(
     strategy: Annotated[Strategy, strategy_option()] = "auto",
     devices: Annotated[int, devices_option()] = 1,
     nodes: Annotated[int, nodes_option()] = 1,
+    workers: Annotated[
+        int,
+        typer.Option(
+            "--workers",
+            metavar="N",
+            min=0,
+            help=t("Processes that prepare batches for a GPU.", "为显卡准备数据的进程数。"),
+        ),
+    ] = 0,
 ) -> int:
     with needs_training():
         from polysee.training.recipe import read_recipe
         from polysee.training.run import train as run_recipe
     asked = read_recipe(recipe.expanduser())
-    machines = made_machines(common, strategy, devices, nodes)
+    machines = replace(made_machines(common, strategy, devices, nodes), workers=workers)
     model = run_recipe(asked, machines=machines, resume=not anew, progress=sys.stderr.isatty())
     if not is_first_process():
         return output.DONE

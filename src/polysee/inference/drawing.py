@@ -25,7 +25,7 @@ from polysee.models.dalle import Dalle
 
 Progress = Callable[[int, int], None]
 OUTPUT_SIZE = 512
-OWN_GUIDANCE = 3.0
+OWN_GUIDANCE = 2.0
 _PUSH = 0.6  # 1 leaves edges as they are, 0 makes steps of them
 
 
@@ -45,7 +45,7 @@ class Steering:
 
     seed: int = 0
     guidance: float | None = None
-    temperature: float = 1.0
+    temperature: float = 0.7
     top_p: float = 0.95
     style: str | None = None
     negative: str | None = None

@@ -53,7 +53,8 @@ class DalleTask:
         self.model = _fresh(task, dvae, self.tokenizer.backend)
         self.seeds = range(VALIDATION_SEED, VALIDATION_SEED + task.validation_pictures)
         self.held_out = scenes_of("validation", self.seeds, task.style)
-        self.held_out_codes, self.held_out_things = self._codes(self.held_out, self.seeds)
+        pixels, self.held_out_things = self._drawn(self.held_out, self.seeds)
+        self.held_out_codes = torch.cat([self.codes_of(part) for part in pixels.split(32)])
 
     def batch(self, step: int) -> dict[str, torch.Tensor]:
         """Scenes of training; their seeds are the numbers of the pictures."""
@@ -74,13 +75,21 @@ class DalleTask:
             told.append(draw.random() >= self.task.unconditional)
         tokens, mask = self.tokenizer(texts)
         mask = mask & torch.tensor(told)[:, None]
-        codes, things = self._codes(scenes, seeds)
+        pixels, things = self._drawn(scenes, seeds)
         weight = 1 + (self.task.things - 1) * things
-        return {"tokens": tokens, "mask": mask, "codes": codes, "weight": weight}
+        return {"tokens": tokens, "mask": mask, "pixels": pixels, "weight": weight}
 
     def losses(self, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        guess = self.model(batch["tokens"], batch["mask"], batch["codes"])
-        return text_and_picture(guess.text, guess.codes, **batch)
+        told = batch["tokens"], batch["mask"]
+        codes = self.codes_of(batch["pixels"])
+        guess = self.model(*told, codes)
+        return text_and_picture(*guess, *told, codes, batch["weight"])
+
+    @torch.no_grad()
+    def codes_of(self, pixels: torch.Tensor) -> torch.Tensor:
+        """(B, C, Y, X) to (B, N), always in single precision: what is guessed does not depend on the run's."""
+        with torch.autocast(pixels.device.type, enabled=False):
+            return self.model.encode_image(pixels)
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
@@ -125,23 +134,19 @@ class DalleTask:
             scene = next(s for s in others if len(s.things) == 1 and s.things[0].count == 1)
         return scene
 
-    @torch.no_grad()
-    def _codes(
+    def _drawn(
         self, scenes: Sequence[Scene], seeds: Sequence[int]
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Draw the scenes, and encode the pictures.
+        """Draw the scenes.
 
         Shapes:
-            returns: codes (B, N) int64; the share of each code's patch that things cover, (B, N)
+            returns: normalised pixels (B, C, Y, X); the share of each code's patch that things cover, (B, N)
         """
         size, grid = self.model.config.dvae.image_size, self.model.config.dvae.grid_size
         drawn = [draw_scene(*both, size) for both in zip(scenes, seeds, strict=True)]
-        pictures = np.stack([d.image for d in drawn])
         seen = torch.from_numpy(np.stack([d.seen for d in drawn])).float()
-        parts = np.array_split(pictures, -(-len(pictures) // 32))
-        device = self.model.code_output.weight.device
-        codes = [self.model.encode_image(self.pixels.normalise(p).to(device)) for p in parts]
-        return torch.cat(codes).cpu(), F.avg_pool2d(seen, size // grid).flatten(1)
+        pixels = self.pixels.normalise(np.stack([d.image for d in drawn]))
+        return pixels, F.avg_pool2d(seen, size // grid).flatten(1)
 
 
 def _fresh(task: TrainDalle, dvae: Dvae, backend: Backend) -> Dalle:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from itertools import islice, product
 from pathlib import Path
 from typing import Any, Protocol
 
 import lightning
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from polysee.errors import ConfigError
 from polysee.training.optimisers import Muon
@@ -39,27 +40,37 @@ class Task(Protocol):
 
 
 class Steps(IterableDataset[Any]):
-    """The batches of a task from a step on, or this process's parts of each, one after the other."""
+    """The batches of a task from a step on, or this process's parts of each, one after the other.
+
+    Where several workers prepare them, each takes every so many-th; the loader asks them in turn, so that the order
+    is the same.
+    """
 
     def __init__(self, task: Task, first: int, last: int, parts: Sequence[Part] = (WHOLE,)) -> None:
         self.task, self.first, self.last, self.parts = task, first, last, parts
 
     def __iter__(self) -> Iterator[tuple[int, int, Any]]:
         """Give each batch with its step and the number of its part."""
-        for step in range(self.first, self.last):
-            for part in self.parts:
-                if isinstance(self.task, DividedTask):
-                    yield step, part.number, self.task.batch_part(step, part)
-                else:
-                    yield step, part.number, self.task.batch(step)
+        worker = get_worker_info()
+        first, every = (0, 1) if worker is None else (worker.id, worker.num_workers)
+        steps = range(self.first, self.last)
+        for step, part in islice(product(steps, self.parts), first, None, every):
+            if isinstance(self.task, DividedTask):
+                yield step, part.number, self.task.batch_part(step, part)
+            else:
+                yield step, part.number, self.task.batch(step)
 
 
 class TrainingModule(lightning.LightningModule):
-    """A task under Lightning. The losses of a step are summed; each is logged by its name."""
+    """A task under Lightning. The losses of a step are summed; each is logged by its name.
 
-    def __init__(self, task: Task, recipe: Recipe) -> None:
+    Args:
+        workers: processes that prepare batches ahead; 0 for none beside this one.
+    """
+
+    def __init__(self, task: Task, recipe: Recipe, workers: int = 0) -> None:
         super().__init__()
-        self.task, self.recipe = task, recipe
+        self.task, self.recipe, self.workers = task, recipe, workers
         self.model = task.model
         # Which parameters learn, and which are matrices, is settled before DDP or FSDP takes them over.
         freeze(self.model, recipe.optimiser)
@@ -75,7 +86,7 @@ class TrainingModule(lightning.LightningModule):
         rank, processes, turns = self.global_rank, self.trainer.world_size, self.recipe.accumulate
         parts = [Part(rank * turns + turn, of=processes * turns) for turn in range(turns)]
         steps = Steps(self.task, self.global_step, self.recipe.steps, parts)
-        return DataLoader(steps, batch_size=None, num_workers=0)
+        return DataLoader(steps, batch_size=None, num_workers=self.workers)
 
     def training_step(self, numbered: tuple[int, int, Any], _: int) -> torch.Tensor:
         step, part, batch = numbered

@@ -96,7 +96,7 @@ class Muon(torch.optim.Optimizer):
         for parameter in parameters:
             if not self.state[parameter]:
                 self.state[parameter] = {
-                    "step": torch.zeros(()),
+                    "step": torch.zeros((), device=parameter.device),
                     "average": torch.zeros_like(parameter),
                     "square": torch.zeros_like(parameter),
                 }

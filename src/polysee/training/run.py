@@ -47,12 +47,14 @@ class Machines:
         devices: processes on each machine.
         nodes: machines.
         accelerator: "cpu", "gpu", "mps", or the best there is.
+        workers: processes that prepare the batches of each that trains; worth it where the training is on a GPU.
     """
 
     strategy: Literal["auto", "ddp", "fsdp"] = "auto"
     devices: int = 1
     nodes: int = 1
     accelerator: str = "auto"
+    workers: int = 0
 
     @property
     def processes(self) -> int:
@@ -121,7 +123,7 @@ def train(
     lightning.seed_everything(recipe.seed, verbose=False)
     task = task or make_task(recipe)
     machines.check(task, recipe)
-    module = TrainingModule(task, recipe)
+    module = TrainingModule(task, recipe, machines.workers)
     average = Average(recipe.ema_decay) if recipe.ema_decay else None
     validate = Validate(recipe.validate_every, average)
     checkpoints = ModelCheckpoint(

@@ -50,12 +50,13 @@ def test_batches_depend_on_the_step_alone_and_can_be_shared(dvae):
     batch, other = first.batch(5), again.batch(5)
     for key, value in batch.items():
         assert torch.equal(value, other[key]), key
-    assert batch["codes"].shape == (4, 16)
+    assert batch["pixels"].shape == (4, 3, 32, 32)
+    assert first.codes_of(batch["pixels"]).shape == (4, 16)
     assert first.batch(6)["tokens"].shape != batch["tokens"].shape or not torch.equal(
         first.batch(6)["tokens"], batch["tokens"]
     )
-    parts = [first.batch_part(5, Part(i, of=2))["codes"] for i in range(2)]
-    assert torch.equal(torch.cat(parts), batch["codes"][[0, 2, 1, 3]])
+    parts = [first.batch_part(5, Part(i, of=2))["pixels"] for i in range(2)]
+    assert torch.equal(torch.cat(parts), batch["pixels"][[0, 2, 1, 3]])
     told = torch.cat([first.batch(step)["mask"].any(1) for step in range(8)])
     assert told.any()
     assert not told.all()

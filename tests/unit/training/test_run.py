@@ -32,14 +32,15 @@ pytestmark = pytest.mark.filterwarnings("ignore:::lightning")  # how it talks of
 def trained(monkeypatch, tmp_path):
     """Train in a folder; return the task and the weights that were saved."""
 
-    def train(folder: str = "runs", resume: bool = True, **changes):
+    def train(folder: str = "runs", resume: bool = True, workers: int = 0, **changes):
         monkeypatch.setenv("POLYSEE_RUNS", str(tmp_path / folder))
         recipe = tiny.tiny_recipe(**changes)
         made = []
         monkeypatch.setattr(
             run, "make_task", lambda recipe: made.append(tiny.TinyTask(recipe)) or made[0]
         )
-        saved = run.train(recipe, resume=resume, progress=False)
+        machines = run.Machines(workers=workers)
+        saved = run.train(recipe, machines=machines, resume=resume, progress=False)
         return made[0], load_file(saved / "model.safetensors")
 
     return train
@@ -49,6 +50,14 @@ def assert_same(one, other):
     assert one.keys() == other.keys()
     for name, tensor in one.items():
         assert torch.equal(tensor, other[name]), name
+
+
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")
+def test_workers_that_prepare_batches_change_nothing(trained):
+    _, alone = trained("alone")
+    task, together = trained("together", workers=3)
+    assert_same(alone, together)
+    assert not task.steps  # they were made elsewhere
 
 
 def test_ended_by_force_it_goes_on_as_if_nothing_had_been(trained, tmp_path):
