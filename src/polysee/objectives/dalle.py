@@ -35,8 +35,6 @@ def text_and_picture(
     guessed = text_logits[:, : tokens.shape[1] - 1][real]
     text = F.cross_entropy(guessed, wanted, reduction="sum") / real.sum().clamp(min=1)
     picture = F.cross_entropy(code_logits.flatten(0, 1), codes.flatten(), reduction="none")
-    if weight is None:
-        picture = picture.mean()
-    else:
-        picture = (picture * weight.flatten()).sum() / weight.sum()
+    counts = torch.ones_like(picture) if weight is None else weight.flatten()
+    picture = (picture * counts).sum() / counts.sum()
     return {"text": TEXT_WEIGHT * text, "picture": PICTURE_WEIGHT * picture}
