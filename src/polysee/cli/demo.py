@@ -50,7 +50,7 @@ QUESTIONS = (
         "what must not show is understood",
         "能理解否定：夜晚的建筑，没有桥",
     ),
-    Question("没有人的海岸", "the same in Chinese: a coast without people", "中文的否定"),
+    Question("没有房子的山", "the same in Chinese: mountains without houses", "中文的否定"),
     Absent("a birthday cake"),
     Absent("洗衣机"),
 )
