@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import nullcontext
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,6 +24,7 @@ from polysee.training.recipe import (
     Distil,
     Finetune,
     FinetuneLanguage,
+    FromNothing,
     Language,
     Read,
     Recipe,
@@ -162,52 +164,25 @@ def _save(trainer: Any, task: Task, weights: Weights, folder: Path) -> None:
     trainer.strategy.barrier()
 
 
+_TASKS: dict[type, tuple[str, str]] = {
+    Distil: ("distil", "DistilTask"),
+    See: ("see", "SeeTask"),
+    Read: ("read", "ReadTask"),
+    FromNothing: ("from_nothing", "FromNothingTask"),
+    Language: ("language", "LanguageTask"),
+    Sentiment: ("sentiment", "SentimentTask"),
+    Finetune: ("finetune", "FinetuneTask"),
+    FinetuneLanguage: ("finetune_language", "make_task"),
+    TrainDvae: ("dvae", "DvaeTask"),
+    TrainDalle: ("dalle", "DalleTask"),
+    TrainJudge: ("judge", "JudgeTask"),
+    TrainMatcher: ("matcher", "MatcherTask"),
+}
+"""Of each kind of recipe what is trained, in a module of `polysee.training` that is imported when it is wanted."""
+
+
 def make_task(recipe: Recipe) -> Task:
     """Make what a recipe trains; the heavy data is read here."""
-    if isinstance(recipe.task, Distil):
-        from polysee.training.distil import DistilTask
-
-        return DistilTask(recipe, recipe.task)
-    if isinstance(recipe.task, See):
-        from polysee.training.see import SeeTask
-
-        return SeeTask(recipe, recipe.task)
-    if isinstance(recipe.task, Read):
-        from polysee.training.read import ReadTask
-
-        return ReadTask(recipe, recipe.task)
-    if isinstance(recipe.task, Language):
-        from polysee.training.language import LanguageTask
-
-        return LanguageTask(recipe, recipe.task)
-    if isinstance(recipe.task, Sentiment):
-        from polysee.training.sentiment import SentimentTask
-
-        return SentimentTask(recipe, recipe.task)
-    if isinstance(recipe.task, Finetune):
-        from polysee.training.finetune import FinetuneTask
-
-        return FinetuneTask(recipe, recipe.task)
-    if isinstance(recipe.task, FinetuneLanguage):
-        from polysee.training.finetune_language import make_task as make_language_task
-
-        return make_language_task(recipe, recipe.task)
-    if isinstance(recipe.task, TrainDalle):
-        from polysee.training.dalle import DalleTask
-
-        return DalleTask(recipe, recipe.task)
-    if isinstance(recipe.task, TrainDvae):
-        from polysee.training.dvae import DvaeTask
-
-        return DvaeTask(recipe, recipe.task)
-    if isinstance(recipe.task, TrainJudge):
-        from polysee.training.judge import JudgeTask
-
-        return JudgeTask(recipe, recipe.task)
-    if isinstance(recipe.task, TrainMatcher):
-        from polysee.training.matcher import MatcherTask
-
-        return MatcherTask(recipe, recipe.task)
-    from polysee.training.from_nothing import FromNothingTask
-
-    return FromNothingTask(recipe, recipe.task)
+    module, name = _TASKS[type(recipe.task)]
+    made: Task = getattr(import_module(f"polysee.training.{module}"), name)(recipe, recipe.task)
+    return made
