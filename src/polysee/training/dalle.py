@@ -80,10 +80,10 @@ class DalleTask:
         return {"tokens": tokens, "mask": mask, "pixels": pixels, "weight": weight}
 
     def losses(self, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        told = batch["tokens"], batch["mask"]
+        tokens, mask = batch["tokens"], batch["mask"]
         codes = self.codes_of(batch["pixels"])
-        guess = self.model(*told, codes)
-        return text_and_picture(*guess, *told, codes, batch["weight"])
+        guess = self.model(tokens, mask, codes)
+        return text_and_picture(guess.text, guess.codes, tokens, mask, codes, batch["weight"])
 
     @torch.no_grad()
     def codes_of(self, pixels: torch.Tensor) -> torch.Tensor:
