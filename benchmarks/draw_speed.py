@@ -8,7 +8,7 @@
 in for. Peer and ours have the same sizes: those of the bundled dalle-nano (96 x 96 pixels, 12 x 12 codes, 32 text
 tokens, width, layers and heads); the peer's weights are random, which costs it no time.
 
-One picture, drawn code by code and decoded to 96 x 96 pixels, batch 1, float32: with guidance 3, which is what
+One picture, drawn code by code and decoded to 96 x 96 pixels, batch 1, float32: with guidance, which is what
 `polysee draw` does, and without. With guidance the peer runs its model twice a code, with its cache; without, its
 `generate_images` forgets to hand the cache on, which is mended here in its favour. Rounds go in turn, peer and ours, so
 that whatever else the machine does hits both; the best round of each counts.
