@@ -5,7 +5,7 @@
 
 `DALLE_PYTORCH` names a folder with lucidrains/DALLE-pytorch; nothing of it is kept. Its classes need `einops`,
 `rotary-embedding-torch` and `axial-positional-embedding`; what else its package imports is not used here, and is stood
-in for. Peer and ours have the same sizes: those of the bundled dalle-nano (96 x 96 pixels, 12 x 12 codes, 32 text
+in for. Peer and ours have the same sizes: those of the bundled dalle-nano (96 x 96 pixels, 12 x 12 codes, 48 text
 tokens, width, layers and heads); the peer's weights are random, which costs it no time.
 
 One picture, drawn code by code and decoded to 96 x 96 pixels, batch 1, float32: with guidance, which is what
