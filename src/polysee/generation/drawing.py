@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from polysee.errors import ConfigError
 from polysee.generation.sampling import Decoding, Sampler
-from polysee.generation.stepping import Stepper
+from polysee.generation.stepping import Map, Stepper
 from polysee.layers.attention import Cache
 from polysee.models.dalle import Dalle, attention_mask
 
@@ -78,8 +78,9 @@ def draw_codes(
             codes = given.codes[:, : given.start]
             hidden = writer.read(codes)
         sampler = Sampler(decoding, count, text.tokens.device)
+        guess = Map.of(model.code_output)
         while codes.shape[1] < total:
-            logits = model.code_output(hidden)
+            logits = guess(hidden)
             if guided:
                 wanted, other = logits.chunk(2)
                 logits = other + guidance * (wanted - other)

@@ -1,14 +1,15 @@
 """One token through a stack of blocks: the numbers of the modules, with less of Python between the operations.
 
-A small model writes a token in a few milliseconds, of which most goes into calling modules one by one. So their weights
-are taken out once, query, key and value together, and only the operations are left.
+A small model writes a token in a few milliseconds, of which much goes into calling modules one by one. So their weights
+are taken out once, query, key and value together, and only the operations are left. The matrices are kept as
+(inputs, outputs): for a row or two a CPU reads them a fifth faster that way.
 
 Shapes: B batch, S tokens so far, D hidden size, H heads, K head size.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -19,16 +20,34 @@ from polysee.layers.attention import Cache
 from polysee.layers.block import Block
 
 
+class Map(NamedTuple):
+    """A linear map of rows. Shapes: matrix (inputs, outputs), bias (outputs,)."""
+
+    matrix: torch.Tensor
+    bias: torch.Tensor
+
+    @classmethod
+    def of(cls, *layers: nn.Linear) -> Map:
+        """Of several layers with the same input, one after the other."""
+        matrix = torch.cat([layer.weight for layer in layers]).T.contiguous()
+        return cls(matrix, torch.cat([layer.bias for layer in layers]))
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """Shapes: x (B, inputs), returns (B, outputs)."""
+        return torch.addmm(self.bias, x, self.matrix)
+
+
 class _Weights(NamedTuple):
     """What a block is made of; `joint` maps to query, key and value at once."""
 
     heads: int
     before: nn.LayerNorm
-    joint: torch.Tensor  # (3 D, D)
-    joint_bias: torch.Tensor
-    output: nn.Linear
+    joint: Map
+    output: Map
     between: nn.LayerNorm
-    block: Block
+    expand: Map
+    activation: Callable[[torch.Tensor], torch.Tensor]
+    project: Map
 
 
 class Stepper:
@@ -53,28 +72,29 @@ class Stepper:
         """Read one token more; the caches go on by one."""
         rows, size = x.shape
         for part, cache, mask in zip(self.weights, caches, masks, strict=True):
-            joint = F.linear(_normalised(x, part.before), part.joint, part.joint_bias)
-            joint = joint.view(rows, 3, part.heads, 1, size // part.heads)  # (B, 3, H, 1, K)
+            joint = part.joint(_normalised(x, part.before)).view(
+                rows, 3, part.heads, 1, size // part.heads
+            )  # (B, 3, H, 1, K)
             key, value = cache.append(joint[:, 1], joint[:, 2])  # (B, H, S + 1, K)
             mixed = F.scaled_dot_product_attention(joint[:, 0], key, value, attn_mask=mask)
-            x = x + F.linear(mixed.view(rows, size), part.output.weight, part.output.bias)
-            mlp = part.block.mlp
-            wide = F.linear(_normalised(x, part.between), mlp.expand.weight, mlp.expand.bias)
-            x = x + F.linear(mlp.activation(wide), mlp.project.weight, mlp.project.bias)
+            x = x + part.output(mixed.view(rows, size))
+            wide = part.activation(part.expand(_normalised(x, part.between)))
+            x = x + part.project(wide)
         return _normalised(x, self.norm)
 
 
 def _weights(block: nn.Module) -> _Weights:
     assert isinstance(block, Block)
-    maps = (block.attention.query, block.attention.key, block.attention.value)
+    attention, mlp = block.attention, block.mlp
     return _Weights(
-        block.attention.num_heads,
+        attention.num_heads,
         block.attention_norm,
-        torch.cat([part.weight for part in maps]),
-        torch.cat([part.bias for part in maps]),
-        block.attention.output,
+        Map.of(attention.query, attention.key, attention.value),
+        Map.of(attention.output),
         block.mlp_norm,
-        block,
+        Map.of(mlp.expand),
+        mlp.activation,
+        Map.of(mlp.project),
     )
 
 

@@ -1,7 +1,8 @@
 """A GPT that writes by OpenVINO, with weights in 8 bits: what decoding waits for is reading the weights from memory.
 
 The network is the one of `models.gpt`, put together again from its weights, layer by layer; the cache lives inside.
-Each row of a matrix keeps a scale of its own, w = scale * round(w / scale), and activations stay float32.
+Each row of a matrix keeps a scale of its own, w = scale * round(w / scale), and activations stay float32. The likeliest
+tokens by 8 bits are compared once more in float32: their order is what a reader sees, and costs a few rows.
 
 Shapes: B texts, T tokens, S all tokens so far, H heads, K head size, V vocabulary.
 """
@@ -22,6 +23,8 @@ from polysee.generation import GptWriter
 from polysee.layers.attention import positions_of
 from polysee.models.gpt import Gpt
 
+COMPARED = 32
+"""Tokens whose logits are exact in 8 bits, too."""
 GELUS = {"gelu": "erf", "tanh_gelu": "tanh"}
 
 
@@ -105,9 +108,10 @@ class _Graph:
         self.mask = op.parameter([-1, -1], np.bool_, name="mask")
         self.rows = op.parameter([-1], np.int32, name="rows")
         self.attend = self._attend()
+        table = self._constant(gpt.token.weight)
         x = op.add(
-            self._look_up(gpt.token.weight, self.tokens),
-            self._look_up(gpt.position.weight, self.positions),
+            op.gather(table, self.tokens, self._int(0)),
+            op.gather(self._constant(gpt.position.weight), self.positions, self._int(0)),
         )
         blocks: list[Any] = list(gpt.blocks)
         for number, block in enumerate(blocks):
@@ -119,6 +123,8 @@ class _Graph:
             x = op.add(x, self._linear(hidden, [block.mlp.project]))
         last = op.gather(self._norm(x, gpt.norm), self._int(-1), self._int(1))  # (B, D)
         logits = op.matmul(last, self._matrix(gpt.token.weight), False, True)
+        if self.bits != 32:
+            logits = self._compared(logits, last, table)
         parameters = [self.tokens, self.positions, self.mask, self.rows]
         return ov.Model([op.result(logits)], self.sinks, parameters, "gpt")
 
@@ -192,8 +198,16 @@ class _Graph:
             op.multiply(centred, self._constant(layer.weight)), self._constant(layer.bias)
         )
 
-    def _look_up(self, table: torch.Tensor, places: Any) -> Any:
-        return self.op.gather(self._constant(table), places, self._int(0))
+    def _compared(self, logits: Any, last: Any, table: Any) -> Any:
+        """Logits (B, V), of which the highest are computed anew from last (B, D) and table (V, D)."""
+        op = self.op
+        count = np.int32(min(COMPARED, self.gpt.config.vocab_size))
+        places = op.topk(logits, op.constant(count), 1, "max", "none").output(1)  # (B, K)
+        rows = op.gather(table, places, self._int(0))  # (B, K, D)
+        exact = op.squeeze(
+            op.matmul(rows, op.unsqueeze(last, self._int(2)), False, False), self._int(2)
+        )
+        return op.scatter_elements_update(logits, places, exact, self._int(1))
 
     def _matrix(self, weight: torch.Tensor) -> Any:
         if self.bits == 32:

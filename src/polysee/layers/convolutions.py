@@ -104,6 +104,23 @@ class ConvNorm(nn.Module):
         return weight, norm.bias - norm.running_mean * factor
 
 
+class ResidualConv(nn.Module):
+    """Two convolutions of 3 x 3 whose result is added, as in ResNet (He et al. 2015, arXiv:1512.03385).
+
+    Shapes:
+        x: (B, D, Y, X)
+        returns: the same
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.first = ConvNorm(size, size, 3, activation=nn.SiLU, norm_momentum=0.1)
+        self.second = ConvNorm(size, size, 3, activation=None, norm_momentum=0.1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return F.silu(x + self.second(self.first(x)))
+
+
 class FoldedConvNorm(nn.Module):
     """A `ConvNorm` for use alone, its normalisation folded into the convolution once and for all.
 

@@ -19,7 +19,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from polysee.errors import ConfigError
-from polysee.layers.convolutions import ConvNorm
+from polysee.layers.convolutions import ConvNorm, ResidualConv
 from polysee.layers.sizes import check_sizes
 
 MOST = 5  # of one thing
@@ -114,11 +114,9 @@ class Judge(nn.Module):
         super().__init__()
         self.config = config
         size, half = config.hidden_size, config.hidden_size // 2
-        self.fine = nn.Sequential(
-            _convolve(3, half, config.patch_size, config.patch_size), _Block(half)
-        )
+        self.fine = nn.Sequential(_patches(3, half, config.patch_size), ResidualConv(half))
         self.coarse = nn.Sequential(
-            _convolve(half, size, 2, 2), *(_Block(size) for _ in range(config.num_layers))
+            _patches(half, size, 2), *(ResidualConv(size) for _ in range(config.num_layers))
         )
         # A vector for each concept, and last for nothing: what a cell is compared with, and what a question asks.
         self.concept = nn.Embedding(len(config.concepts) + 1, size)
@@ -193,18 +191,6 @@ class Judge(nn.Module):
         return torch.cat([sure.clamp(min=-3), middle, reach], dim=2)
 
 
-class _Block(nn.Module):
-    """Two convolutions whose result is added. Shapes: (B, D, R, S) to the same."""
-
-    def __init__(self, size: int) -> None:
-        super().__init__()
-        self.first = _convolve(size, size, 3, 1)
-        self.second = ConvNorm(size, size, 3, activation=None, norm_momentum=0.1)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return F.silu(x + self.second(self.first(x)))
-
-
 class _Mlp(nn.Sequential):
     """Two linear maps."""
 
@@ -215,5 +201,5 @@ class _Mlp(nn.Sequential):
         super().__init__(first, nn.SiLU(), second)
 
 
-def _convolve(inputs: int, outputs: int, kernel: int, stride: int) -> ConvNorm:
-    return ConvNorm(inputs, outputs, kernel, stride=stride, activation=nn.SiLU, norm_momentum=0.1)
+def _patches(inputs: int, outputs: int, side: int) -> ConvNorm:
+    return ConvNorm(inputs, outputs, side, stride=side, activation=nn.SiLU, norm_momentum=0.1)

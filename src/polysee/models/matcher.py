@@ -1,8 +1,9 @@
 """A matcher: how well a sentence fits a picture, read from the insides of two frozen towers.
 
 Embeddings of whole pictures and whole sentences cannot tell a dog left of a cat from a cat left of a dog: pooling
-forgets who stands where. So this small Transformer reads the map of an image tower before it is pooled, and the
-states of a text tower's tokens. Image-text matching as in ALBEF (Li et al. 2021, https://arxiv.org/abs/2107.07651).
+forgets who stands where. So this small model reads the map of an image tower before it is pooled, beside the pixels
+themselves (drawn things are alike to the pixel, and the tower has seen photographs), and the states of a text
+tower's tokens. Image-text matching as in ALBEF (Li et al. 2021, https://arxiv.org/abs/2107.07651).
 Differs from the paper: the towers stay as they are; every token first points at the cells that it is about, and at
 the end says by itself how likely it is to agree with the picture. The sentence agrees if all of its tokens do, so the
 score is the sum of the logarithms.
@@ -23,6 +24,7 @@ from torch.nn import functional as F
 from polysee.errors import ConfigError
 from polysee.layers.attention import Attention, padding_mask
 from polysee.layers.block import Block
+from polysee.layers.convolutions import ResidualConv
 from polysee.layers.sizes import check_sizes
 from polysee.models.efficientnet import EfficientNet
 
@@ -34,16 +36,17 @@ class MatcherConfig:
     Args:
         towers: hash of the model folder whose towers it reads; see `checkpoints.folder.folder_hash`.
         cuts: how many blocks of the image tower come before its fine map, and before its coarse one, of half the side.
-        channels: C, of both together.
+        channels: C, of both together and of a cell's pixels.
         grid_size: of the fine map, at `image_size` pixels.
         text_size: S; `context_length`: the most tokens of a sentence.
-        num_picture_layers: of attention among cells; `num_text_layers`: among tokens, before they see the picture;
-            `num_layers`: among tokens and from them to cells.
+        num_picture_layers: of convolution among cells; `num_text_layers`: of attention among tokens, before they see
+            the picture; `num_layers`: among tokens and from them to cells.
+        dropout: the share of a cell's numbers that are left out in training.
     """
 
     towers: str
     cuts: tuple[int, int] = (15, 20)
-    channels: int = 328
+    channels: int = 520
     grid_size: int = 12
     image_size: int = 192
     text_size: int = 384
@@ -54,6 +57,7 @@ class MatcherConfig:
     num_layers: int = 2
     num_heads: int = 4
     mlp_size: int = 256
+    dropout: float = 0.1
 
     def __post_init__(self) -> None:
         check_sizes(self)
@@ -105,11 +109,13 @@ class Matcher(nn.Module):
         self.register_buffer("map_mean", torch.zeros(config.channels))
         self.register_buffer("map_deviation", torch.ones(config.channels))
         self.map = nn.Sequential(
-            nn.Linear(config.channels, 2 * size), nn.GELU(), nn.Linear(2 * size, size)
-        )
+            nn.Dropout(config.dropout), nn.Linear(config.channels, 2 * size), nn.GELU(), nn.Linear(2 * size, size)
+        )  # fmt: skip
         self.place = nn.Parameter(0.3 * torch.randn(config.grid_size**2, size))
         sizes = size, config.num_heads, config.mlp_size
-        self.picture_blocks = nn.ModuleList(Block(*sizes) for _ in range(config.num_picture_layers))
+        self.picture_blocks = nn.Sequential(
+            *(ResidualConv(size) for _ in range(config.num_picture_layers))
+        )
         self.picture_norm = nn.LayerNorm(size)
         self.text = nn.Linear(config.text_size, size)
         # A text tower that was taught what sentences mean says little of the order of their words.
@@ -124,7 +130,7 @@ class Matcher(nn.Module):
         self.agree = nn.Linear(size, 1)
         nn.init.constant_(self.agree.bias, 2.0)
         # At first every block leaves things as they are, so that what cells and words are can be learnt before.
-        for block in (*self.picture_blocks, *self.text_blocks, *self.blocks):
+        for block in (*self.text_blocks, *self.blocks):
             assert isinstance(block, Block)
             for last in (block.attention.output, block.mlp.project):
                 nn.init.zeros_(last.weight)
@@ -146,9 +152,9 @@ class Matcher(nn.Module):
         if maps.shape[1:] != wanted:
             raise ConfigError(f"a matcher of maps {wanted}, not {tuple(maps.shape[1:])}")
         cells = self.map(self.scaled(maps.flatten(2).mT)) + self.place  # (P, G, D)
-        for block in self.picture_blocks:
-            cells = block(cells)
-        return self.picture_norm(cells)
+        side = self.config.grid_size
+        grid = self.picture_blocks(cells.mT.unflatten(2, (side, side)))  # (P, D, Y, X)
+        return self.picture_norm(grid.flatten(2).mT)
 
     def scaled(self, grid: torch.Tensor) -> torch.Tensor:
         """Cells of maps, (..., C), with the same mean and deviation in every channel."""
@@ -238,15 +244,17 @@ class ReadingBlock(Block):
 
 
 def tower_map(tower: EfficientNet, pixels: torch.Tensor, cuts: tuple[int, int]) -> torch.Tensor:
-    """What an image tower knows of each place: its fine map and, each cell twice as large, its coarse one.
+    """What is known of each place: an image tower's fine map, its coarse one, whose cells are twice as large, and
+    the 8 x 8 pixels of the cell in the picture at half its size.
 
     Shapes:
         pixels: (P, 3, Y, X)
-        returns: (P, C, Y / 16, X / 16), for cuts in stages of these strides
+        returns: (P, C, Y / 16, X / 16), for cuts in stages of strides 16 and 32
     """
     fine, coarse = cuts
     x = first = tower.lower(pixels, fine)
     for block in tower.blocks[fine:coarse]:
         x = block(x)
     enlarged = F.interpolate(x, size=first.shape[-2:], mode="nearest")
-    return torch.cat([first, enlarged], dim=1)
+    patches = F.pixel_unshuffle(F.avg_pool2d(pixels, 2), 8)  # (P, 192, Y / 16, X / 16)
+    return torch.cat([first, enlarged, patches], dim=1)

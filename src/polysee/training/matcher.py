@@ -59,9 +59,6 @@ from polysee.training.see import start_folder
 log = logging.getLogger(__name__)
 FIRST_SEED = 700 * 10**9  # no other recipe draws these scenes
 VALIDATION_SEED = 4_000_000
-_CELLS = 2048  # a step of `learn_cells`
-_CELL_RATE = 3e-3
-_DROPPED = 0.15  # of a cell's numbers, by lot
 _WINDOW = 16  # batches whose groups are sorted by the length of their sentences
 
 
@@ -115,8 +112,6 @@ class MatcherTask:
         self.held_out = self._kept(held_out, about)
         self.names = torch.stack([self._names(language) for language in LANGUAGES])
         self.model = Taught(self._fresh(about))
-        if task.start_steps:
-            learn_cells(self.model, self.shown, self.names, task.start_steps)
         self._plan: tuple[int, list[np.ndarray]] = (-1, [])
 
     def batch(self, step: int) -> dict[str, torch.Tensor]:
@@ -218,7 +213,7 @@ class MatcherTask:
         sizes = {
             name: getattr(task, name)
             for name in ("cuts", "image_size", "hidden_size", "num_picture_layers", "num_text_layers", "num_layers",
-                         "num_heads", "mlp_size")
+                         "num_heads", "mlp_size", "dropout")
         }  # fmt: skip
         text = self.towers.config.text
         config = MatcherConfig(
@@ -276,47 +271,6 @@ class MatcherTask:
         count = len(groups) // size
         batches = [np.array(sorted_rows[i * size : (i + 1) * size]) for i in range(count)]
         return [batches[i] for i in draw.permutation(count)]
-
-
-def learn_cells(model: Taught, shown: Shown, names: torch.Tensor, steps: int) -> None:
-    """Teach what single cells show, before attention comes in: of cells by lot, so that each step sees many things.
-
-    Shapes:
-        names: (languages, A, S)
-    """
-    matcher = model.matcher
-    answers = cells_of(shown.groups, shown.owners)
-    rows = torch.arange(answers["concept"].numel()).view_as(answers["concept"])
-    seen = answers["concept"] < len(CONCEPTS)
-    draw = torch.Generator().manual_seed(0)
-    empty = rows[~seen][torch.randperm(int((~seen).sum()), generator=draw)[: int(seen.sum()) // 4]]
-    rows = torch.cat([rows[seen], empty])
-    maps = shown.maps.reshape(-1, *shown.maps.shape[2:])  # (P, C, Y, X)
-    across = maps.shape[3]
-    parts = (matcher.map, matcher.picture_norm, matcher.text, matcher.text_norm, matcher.point)
-    learnt = [p for part in (*parts, model.colour) for p in part.parameters()]
-    learnt += [matcher.place, model.nothing]
-    optimiser = torch.optim.AdamW(learnt, _CELL_RATE, weight_decay=0.05)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, _CELL_RATE, total_steps=steps)
-    for step in range(steps):
-        some = rows[torch.randint(len(rows), (_CELLS,), generator=draw)]
-        picture, cell = (some // across**2).numpy(), (some % across**2).numpy()
-        grid = torch.from_numpy(maps[picture, :, cell // across, cell % across]).float()
-        kept = torch.rand(grid.shape, generator=draw) > _DROPPED
-        placed = matcher.map(matcher.scaled(grid) * kept) + matcher.place[cell]
-        cells = matcher.picture_norm(placed)  # (cells, D)
-        named = model.named(names[step % len(names)])
-        asked = torch.cat([named, model.nothing[None]])  # (A + 1, D)
-        given = {k: v.flatten()[some][None] for k, v in answers.items()}
-        loss = cells_answer(matcher.sought(cells[None], asked[None]).mT, given["concept"])
-        loss = loss + cells_answer(model.colour(cells)[None], given["colour"])
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        schedule.step()
-        if step % 100 == 0:
-            log.info("cells: step %d of %d, loss %.3f", step, steps, loss.item())
-    model.zero_grad()
 
 
 def model_folder_of(name: str) -> Path:

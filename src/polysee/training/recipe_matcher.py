@@ -18,12 +18,11 @@ class TrainMatcher(Strict):
         blurred: the share of pictures that go that way.
         groups: of four pictures: a scene, two twins of it, and another scene. What the tower says of them is computed
             once and kept.
-        start_steps: how long it is learnt what single cells show, before attention and sentences come in.
         cells: how much it counts what each cell shows, beside which sentence is whose.
         tokens: likewise which tokens agree; `places`, where they point; `expected`, where words alone put their thing.
         full: the share of groups whose sentences say all they can; of the others, each attribute by lot.
-        cuts, image_size, hidden_size, num_picture_layers, num_text_layers, num_layers, num_heads, mlp_size: see
-            `models.matcher`.
+        cuts, image_size, hidden_size, num_picture_layers, num_text_layers, num_layers, num_heads, mlp_size, dropout:
+            see `models.matcher`.
         validation_pairs: of twins, for each kind of fact; of combinations that training never shows.
     """
 
@@ -32,7 +31,6 @@ class TrainMatcher(Strict):
     blurred_by: str | None = "polysee/dalle-nano"
     blurred: float = Field(0.35, ge=0, le=1)
     groups: int = Field(2500, ge=1)
-    start_steps: int = Field(800, ge=0)
     cells: float = Field(0.5, ge=0)
     tokens: float = Field(1.0, ge=0)
     places: float = Field(0.5, ge=0)
@@ -46,4 +44,5 @@ class TrainMatcher(Strict):
     num_layers: int = Field(2, ge=1)
     num_heads: int = Field(4, ge=1)
     mlp_size: int = Field(256, ge=8)
+    dropout: float = Field(0.1, ge=0, lt=1)
     validation_pairs: int = Field(100, ge=1)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from contextlib import nullcontext
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -94,6 +97,21 @@ class Machines:
         return self.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what Lightning says of absent GPUs, of other products, and of a folder that a run goes on in."""
+    told = logging.getLogger("lightning.pytorch")
+    level = told.level
+    told.setLevel(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Checkpoint directory .* exists")
+            warnings.filterwarnings("ignore", ".*LeafSpec.* is deprecated")
+            yield
+    finally:
+        told.setLevel(level)
+
+
 ONE_PROCESS = Machines()
 HISTORY = "history.json"
 """Beside the model, of a run that stops early: its figure at every validation."""
@@ -137,15 +155,16 @@ def train(
         callbacks.insert(0, average)
     if progress:
         callbacks.append(TQDMProgressBar(refresh_rate=10))
-    trainer = lightning.Trainer(
-        max_steps=recipe.steps, max_epochs=-1, precision=recipe.precision,
-        gradient_clip_val=recipe.optimiser.clip_norm, logger=CSVLogger(folder, name="logs"),
-        callbacks=callbacks, enable_progress_bar=progress, enable_model_summary=False,
-        accumulate_grad_batches=recipe.accumulate,
-        log_every_n_steps=20, use_distributed_sampler=False, **machines.trainer_options(),
-    )  # fmt: skip
-    last = folder / "last.ckpt"
-    trainer.fit(module, ckpt_path=str(last) if resume and last.exists() else None)
+    with _quiet():
+        trainer = lightning.Trainer(
+            max_steps=recipe.steps, max_epochs=-1, precision=recipe.precision,
+            gradient_clip_val=recipe.optimiser.clip_norm, logger=CSVLogger(folder, name="logs"),
+            callbacks=callbacks, enable_progress_bar=progress, enable_model_summary=False,
+            accumulate_grad_batches=recipe.accumulate,
+            log_every_n_steps=20, use_distributed_sampler=False, **machines.trainer_options(),
+        )  # fmt: skip
+        last = folder / "last.ckpt"
+        trainer.fit(module, ckpt_path=str(last) if resume and last.exists() else None)
     _save(trainer, task, validate.chosen, folder / "model")
     if validate.history:
         (folder / HISTORY).write_text(json.dumps(validate.history), encoding="utf-8")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch.nn import functional as F
 from torch.testing import assert_close
 
 from polysee.errors import ConfigError
@@ -102,7 +103,10 @@ def test_the_map_of_a_tower_is_its_two_cuts_side_by_side():
     )  # of strides 16 and 32: one block a stage at this depth
     made = tower_map(tower, pixels, (4, 6))
     assert_close(made[:, : fine.shape[1]], fine)
-    assert_close(made[:, fine.shape[1] :, ::2, 1::2], coarse)
+    known = fine.shape[1] + coarse.shape[1]
+    assert_close(made[:, fine.shape[1] : known, ::2, 1::2], coarse)
+    small = F.avg_pool2d(pixels, 2)
+    assert_close(made[0, known:, 1, 2].view(3, 8, 8), small[0, :, 8:16, 16:24])
 
 
 def test_the_right_one_of_a_group_costs_nothing_and_the_wrong_one_much():
