@@ -30,7 +30,7 @@ from polysee.models.bert import Bert
 log = logging.getLogger(__name__)
 
 LAYERS = (6, 8, 10, 12)
-MOST_TOKENS = 192
+MOST_TOKENS = 64
 CHUNK = 512
 FOLDS = 5
 STRENGTHS = {"layers": 3e-3, "grams": 10.0}
