@@ -41,16 +41,17 @@ class DalleTask:
     def __init__(self, recipe: Recipe, task: TrainDalle) -> None:
         self.recipe, self.task = recipe, task
         folder = start_folder(task.start)
-        dvae, card = load_folder(folder)
-        if not isinstance(dvae, Dvae) or not isinstance(dvae.config, DvaeConfig):
-            raise ConfigError(f"{folder}: not a discrete VAE with levels")
+        found, card = load_folder(folder)
         self.pixels = card.pixels
-        seeds = range(_TOKENIZER_SEED, _TOKENIZER_SEED + task.tokenizer_scenes)
-        texts = [
-            text for seed in seeds for text in _texts(scene_of("training", seed, task.style), seed)
-        ]
-        self.tokenizer = Tokenizer(train_bpe(texts, task.vocab_size), task.context_length)
-        self.model = _fresh(task, dvae, self.tokenizer.backend)
+        if isinstance(found, Dalle):
+            self.tokenizer = Tokenizer.load(folder / TOKENIZER, found.config.context_length)
+            self.model = found
+            self.model.dvae.requires_grad_(False)
+        elif isinstance(found, Dvae) and isinstance(found.config, DvaeConfig):
+            self.tokenizer = Tokenizer(_vocabulary(task), task.context_length)
+            self.model = _fresh(task, found, self.tokenizer.backend)
+        else:
+            raise ConfigError(f"{folder}: neither a discrete VAE with levels nor a DALL-E")
         self.seeds = range(VALIDATION_SEED, VALIDATION_SEED + task.validation_pictures)
         self.held_out = scenes_of("validation", self.seeds, task.style)
         pixels, self.held_out_things = self._drawn(self.held_out, self.seeds)
@@ -120,7 +121,7 @@ class DalleTask:
 
     def save(self, folder: Path) -> None:
         """Write the model folder: VAE, Transformer and tokenizer."""
-        origin = f"{self.recipe.name}: from fresh weights on made scenes"
+        origin = f"{self.recipe.name}: on made scenes, from {self.task.start}"
         save_folder(
             folder, self.model, Card(self.pixels, licence="Apache-2.0", origin=origin), half=False
         )
@@ -147,6 +148,14 @@ class DalleTask:
         seen = torch.from_numpy(np.stack([d.seen for d in drawn])).float()
         pixels = self.pixels.normalise(np.stack([d.image for d in drawn]))
         return pixels, F.avg_pool2d(seen, size // grid).flatten(1)
+
+
+def _vocabulary(task: TrainDalle) -> Backend:
+    seeds = range(_TOKENIZER_SEED, _TOKENIZER_SEED + task.tokenizer_scenes)
+    texts = [
+        text for seed in seeds for text in _texts(scene_of("training", seed, task.style), seed)
+    ]
+    return train_bpe(texts, task.vocab_size)
 
 
 def _fresh(task: TrainDalle, dvae: Dvae, backend: Backend) -> Dalle:

@@ -39,10 +39,11 @@ class TrainDvae(Strict):
 
 
 class TrainDalle(Strict):
-    """A DALL-E, from fresh weights, on the made scenes of `datasets.scenes` and the codes of a discrete VAE.
+    """A DALL-E on the made scenes of `datasets.scenes` and the codes of a discrete VAE.
 
     Args:
-        start: the run, or the model folder, of a discrete VAE with `levels`; it is kept as it is.
+        start: the run, or the model folder, of a discrete VAE with `levels`, which is kept as it is; or of a DALL-E to
+            go on from, whose sizes and vocabulary are kept.
         start_vectors: a run or a model folder whose text tower says what a token means before training begins; see
             `training.start_vectors`.
         style: of the art, one alone; both without it.

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 import polysee
-from polysee.checkpoints.folder import Card, load_folder, save_folder
+from polysee.checkpoints.bundled import bundled_folder
+from polysee.checkpoints.folder import TOKENIZER, Card, load_folder, save_folder
 from polysee.errors import ConfigError
 from polysee.inference.drawing import ImageGenerator
 from polysee.inputs.pixels import PixelRecipe
@@ -90,7 +91,21 @@ def test_codes_of_things_count_more_and_scenes_may_be_of_one_thing_alone(dvae):
     assert len({s.things[0].concept for s in scenes}) > 30
 
 
-def test_a_start_that_is_no_vae_is_named(drawing_folder):
+def test_a_model_that_draws_goes_on_from_where_it_is(drawing_folder, tmp_path):
     asked = recipe(drawing_folder)
-    with pytest.raises(ConfigError, match="not a discrete VAE"):
+    task = DalleTask(asked, asked.task)
+    known, _ = load_folder(drawing_folder)
+    assert task.model.config == known.config  # not the recipe's sizes
+    before = {name: value.clone() for name, value in known.state_dict().items()}
+    folder = train(asked, task=task, folder=tmp_path / "run", progress=False)
+    after, _ = load_folder(folder)
+    moved = {name for name, value in after.state_dict().items() if not value.equal(before[name])}
+    assert "code.weight" in moved
+    assert not any(name.startswith("dvae.") for name in moved)
+    assert (folder / TOKENIZER).read_bytes() == (drawing_folder / TOKENIZER).read_bytes()
+
+
+def test_a_start_that_cannot_draw_is_named():
+    asked = recipe(bundled_folder("polysee/gpt-nano"))
+    with pytest.raises(ConfigError, match="neither a discrete VAE"):
         DalleTask(asked, asked.task)
