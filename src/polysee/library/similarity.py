@@ -55,12 +55,12 @@ def best(score: np.ndarray, rows: np.ndarray, count: int, slack: float = 0.0) ->
 
     Shapes:
         score: (N,)
-        rows: (R,), int
+        rows: (R,), int, ascending
         returns: `count` rows or, with slack, some more; in no order
     """
     if len(rows) <= count:
         return rows
-    own = score[rows]
+    own = score if len(rows) == len(score) else score[rows]
     if not slack:
         return rows[np.argpartition(own, -count)[-count:]]
     least = np.partition(own, -count)[-count]
