@@ -61,6 +61,7 @@ class Prepared:
 
     def __init__(self, embedder: Embedder, texts: Sequence[str], image: np.ndarray) -> None:
         self.id, self.hash, self.folder = embedder.id, embedder.hash, embedder.folder
+        self.embedder = embedder
         self.embedding_size = embedder.embedding_size
         self.image = image
         self.labels = dict(zip(texts, embedder.embed_labels(texts), strict=True))
@@ -70,6 +71,9 @@ class Prepared:
         return np.stack([self.labels[text] for text in texts])
 
     def embed_text(self, texts: Sequence[str]) -> np.ndarray:
+        new = [text for text in texts if text not in self.texts]
+        if new:
+            self.texts |= dict(zip(new, self.embedder.embed_text(new), strict=True))
         return np.stack([self.texts[text] for text in texts])
 
     def embed_image(self, images: Sequence[object]) -> np.ndarray:

@@ -22,7 +22,7 @@ from polysee.evaluation.metrics import bootstrap
 from polysee.inference import Embedder
 from polysee.library.calibration import Calibration, Sought
 from polysee.library.query import parse_query
-from polysee.library.ranking import rank, seek
+from polysee.library.ranking import keep_out, rank, seek
 
 VOC = "photos/voc-scenes/validation"
 TOP = 10
@@ -50,7 +50,8 @@ def measure(embedder: Embedder, calibration: Calibration) -> dict[str, Any]:
     for x, y, language, text in queries:
         parsed = parse_query(text)
         wanted = seek(embedder, [parsed.wanted])
-        found = rank(calibration, vectors, [(1.0, wanted[0])], seek(embedder, parsed.excluded))
+        excluded = keep_out(embedder, parsed.excluded, parsed.wanted)
+        found = rank(calibration, vectors, [(1.0, wanted[0])], excluded)
         whole = Sought(embedder.embed_text([text])[0], text)
         plain = rank(calibration, vectors, [(1.0, whole)])
         for results, ranking in ((read, found), (unread, plain)):

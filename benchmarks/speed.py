@@ -252,7 +252,7 @@ def figures(
 ) -> dict[str, float]:
     """Times in milliseconds, and recall@10 against the same ranking over a plain scan in float32."""
     from polysee.library.calibration import Sought, load_calibration
-    from polysee.library.ranking import rank, seek
+    from polysee.library.ranking import keep_out, rank, seek
 
     calibration = load_calibration(prepared.folder)
     taken, taken_all = (
@@ -266,7 +266,7 @@ def figures(
         wanted = [(1.0, seek(prepared, [text])[0])]
         if name == "picture_and_words":
             wanted.append((1.0, Sought(prepared.image)))
-        excluded = seek(prepared, result.excluded)
+        excluded = keep_out(prepared, result.excluded, text)
         ranking = rank(calibration, vectors, wanted, excluded, allowed=allowed, everything=True)
         rows = [int(hit.hash, 16) for hit in result]
         recall.append(len(set(rows) & set(ranking.best(10).tolist())) / 10)

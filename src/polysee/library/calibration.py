@@ -44,6 +44,8 @@ SYNONYM = (
 INT8 = 254  # no component of a unit vector in hundreds of dimensions comes near one half
 JUDGED = 256
 """How many pictures with the best scores are judged; what lies below is not relevant."""
+SHOWS_BOTH = 1.7
+"""From here on `added` says that a picture shows what is excluded; chosen on VOC's validation pictures."""
 
 
 @dataclass(frozen=True)
@@ -53,10 +55,13 @@ class Sought:
     Args:
         vector: (E,), unit length.
         text: the words it stands for; None for a picture.
+        beside: (E,), of something excluded: what naming it adds to the words for what is wanted, such as the part of
+            "a beach with people" that is not in the direction of "a beach"; None where nothing is wanted in words.
     """
 
     vector: np.ndarray
     text: str | None = None
+    beside: np.ndarray | None = None
 
     @property
     def kind(self) -> str:
@@ -156,6 +161,24 @@ class Calibration:
             if present[block].max() < self.absent:
                 break
         return present
+
+    def added(self, vectors: np.ndarray, sought: Sought, *, among: np.ndarray) -> np.ndarray:
+        """How much each picture fits what naming the excluded thing adds to what is wanted.
+
+        A small model says little of things that are small in a picture; but "a beach with people" and "a beach"
+        differ in nothing else, and so a picture that fits the one better than the other shows people.
+
+        Args:
+            sought: something excluded, with `beside`.
+            among: the library's vectors, which a model without calibration goes by.
+        Shapes:
+            vectors: (K, E); among: (N, E)
+            returns: (K,), in standard deviations above the mean of the background's pictures
+        """
+        assert sought.beside is not None
+        others = similarities(self.background.get("pictures", among), sought.beside)
+        own = similarities(vectors, sought.beside)
+        return (own - others.mean()) / max(float(others.std()), 1e-6)
 
     def cut(self, sought: Sought) -> float:
         """The relevance below which nothing is shown."""

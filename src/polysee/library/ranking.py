@@ -6,13 +6,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 
-from polysee.inputs.prompts import is_name
-from polysee.library.calibration import JUDGED, Calibration, Sought
+from polysee.inputs.prompts import is_chinese, is_name
+from polysee.library.calibration import JUDGED, SHOWS_BOTH, Calibration, Sought
 from polysee.library.similarity import best, rounding, similarities, single
 
 
@@ -24,8 +24,8 @@ class Ranking:
         score: (N,), similarity to what is wanted; 0 where nothing is. Of a large library exact where
             it was judged, and within `similarity.rounding` elsewhere
         relevance: (N,), the probability that it is wanted and shows nothing excluded
-        margin: (N,), the log odds that it is wanted, less those that something excluded is there;
-            minus infinity where it does not pass
+        margin: (N,), the log odds that it is wanted, less those that something excluded is there, and less what
+            naming that adds; minus infinity where it does not pass
         shown: (N,) bool, whether it passes
     """
 
@@ -64,6 +64,24 @@ def seek(embedder: TextEmbedder, texts: Sequence[str]) -> list[Sought]:
                 text: Sought(vector, text) for text, vector in zip(group, vectors, strict=True)
             }
     return [found[text] for text in texts]
+
+
+def keep_out(embedder: TextEmbedder, texts: Sequence[str], wanted: str | None) -> list[Sought]:
+    """Give words for what must not be seen their vectors, alone and beside the words for what is wanted."""
+    found = seek(embedder, texts)
+    if not wanted or not found:
+        return found
+    both = [together for text in texts for together in _together(wanted, text)]
+    alone, *others = embedder.embed_text([wanted, *both])
+    pairs = np.stack(others).reshape(len(texts), -1, len(alone)).mean(1)  # (texts, E)
+    added = pairs - (pairs @ alone)[:, None] * alone
+    return [replace(one, beside=part) for one, part in zip(found, added, strict=True)]
+
+
+def _together(wanted: str, excluded: str) -> tuple[str, str]:
+    if is_chinese(wanted + excluded):
+        return f"{wanted}和{excluded}", f"有{excluded}的{wanted}"
+    return f"{wanted} and {excluded}", f"{wanted} with {excluded}"
 
 
 def rank(
@@ -114,6 +132,10 @@ def rank(
         relevance[rows] *= 1 - present
         margin[rows] -= calibration.caution * _log_odds(present)
         shown[rows] = present < calibration.absent
+        if sought.beside is not None:
+            added = calibration.added(asked, sought, among=vectors)
+            margin[rows] -= added
+            shown[rows] &= added < SHOWS_BOTH
     return Ranking(score, relevance, margin, shown)
 
 

@@ -26,7 +26,7 @@ from polysee.library.hits import Hit
 from polysee.library.origins import ORIGINS, UNKNOWN, YES, made_by_machine
 from polysee.library.places import Located, may_name_place, read_places
 from polysee.library.query import LONGEST, hide_quoted, parse_query, says_nothing
-from polysee.library.ranking import rank, seek
+from polysee.library.ranking import keep_out, rank, seek
 from polysee.library.reading import key_of
 from polysee.library.words import Words
 from polysee.media.files import absolute
@@ -364,7 +364,9 @@ class Search:
         if query.image is not None:
             vector = self.embedder.embed_image([query.image])[0]
             wanted.append((query.image_weight, Sought(vector)))
-        excluded = seek(self.embedder, query.excluded)
+        excluded = keep_out(
+            self.embedder, query.excluded, query.wanted if query.text_weight > 0 else None
+        )
         self.model_seconds = time.perf_counter() - started
         return [(weight, one) for weight, one in wanted if weight > 0], excluded
 

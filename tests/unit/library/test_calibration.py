@@ -25,7 +25,7 @@ from polysee.library.calibration import (
     unit,
 )
 from polysee.library.fitting import fit_evidence, fit_logistic, reliability
-from polysee.library.ranking import rank, seek
+from polysee.library.ranking import keep_out, rank, seek
 
 SIZE, CONCEPTS, BANK, PICTURES = 64, 40, 80, 600
 KINDS = ("name", "sentence", "picture")
@@ -152,6 +152,46 @@ def test_what_is_excluded_is_not_shown(world: World, calibration: Calibration) -
     assert without.shown.sum() >= 5
     alone = np.flatnonzero(world.truth[:, x] & ~world.truth[:, y])
     assert np.isin(without.best(5), alone).all()
+
+
+def test_what_naming_it_adds_is_looked_for_by_itself(
+    world: World, calibration: Calibration
+) -> None:
+    x, y = 3, 5
+    part = unit(np.random.default_rng(0).normal(size=SIZE)).astype(np.float32)
+    faint = unit(world.directions[x] + 0.2 * world.common + 0.5 * part)
+    vectors = np.concatenate([world.vectors, np.repeat(faint[None], 5, axis=0)])
+    vectors = vectors.astype(np.float32)
+    wanted, alone = Sought(world.texts[x], "x"), Sought(world.texts[y], "y")
+    beside = dataclasses.replace(alone, beside=part)
+    assert rank(calibration, vectors, [(1.0, wanted)], [alone]).shown[-5:].all()
+    found = rank(calibration, vectors, [(1.0, wanted)], [beside])
+    assert not found.shown[-5:].any()
+    truth = world.truth[:, x] & ~world.truth[:, y]
+    assert np.isin(found.best(5), np.flatnonzero(truth)).all()
+    uncalibrated = rank(Calibration({}, {}), vectors, [(1.0, wanted)], [beside], everything=True)
+    assert not uncalibrated.shown[-5:].any()
+
+
+class Letters:
+    """An embedder whose texts are how often each letter stands in them."""
+
+    def embed_text(self, texts: Sequence[str]) -> np.ndarray:
+        counts = [[text.count(chr(97 + i)) + 0.01 for i in range(26)] for text in texts]
+        return unit(np.array(counts, np.float32))
+
+    embed_labels = embed_text
+
+
+def test_words_kept_out_know_what_they_stand_beside() -> None:
+    (found,) = keep_out(Letters(), ["dog"], "a cat")
+    alone, *both = Letters().embed_text(["a cat", "a cat and dog", "a cat with dog"])
+    assert found.beside is not None
+    np.testing.assert_allclose(found.beside @ alone, 0, atol=1e-6)
+    pair = np.mean(both, axis=0)
+    np.testing.assert_allclose(found.beside, pair - pair @ alone * alone, atol=1e-6)
+    assert [one.beside for one in keep_out(Letters(), ["dog", "cow"], None)] == [None, None]
+    assert keep_out(Letters(), [], "a cat") == []
 
 
 def test_nothing_but_an_exclusion_leaves_the_rest(world: World, calibration: Calibration) -> None:
