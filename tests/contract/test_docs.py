@@ -56,8 +56,9 @@ def test_commands_can_be_typed(file):
         command.make_context(command.name, words, parent=context)
 
 
-def test_the_guide_names_every_command():
-    guide = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("file", ["guide.md", "guide.zh.md"])
+def test_the_guide_names_every_command(file):
+    guide = (ROOT / "docs" / file).read_text(encoding="utf-8")
     program = typer.main.get_command(build_app())
     for verb, command in program.commands.items():
         if not command.hidden:
