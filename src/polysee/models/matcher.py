@@ -72,6 +72,18 @@ class MatcherConfig:
             )
 
 
+class Heard(NamedTuple):
+    """Sentences as they were read, without any picture.
+
+    Attributes:
+        hidden: (P, N, T, D).
+        expected: (P, N, T, 4), where the words alone put the thing of each token; see `middle_and_reach`.
+    """
+
+    hidden: torch.Tensor
+    expected: torch.Tensor
+
+
 class Agreement(NamedTuple):
     """What the tokens of each sentence say of each picture.
 
@@ -123,8 +135,8 @@ class Matcher(nn.Module):
         self.text_blocks = nn.ModuleList(Block(*sizes) for _ in range(config.num_text_layers))
         self.text_norm = nn.LayerNorm(size)
         self.point = nn.Linear(size, size)
-        self.expect = nn.Linear(size, 4)
-        self.read = nn.Linear(2 * size + 14, size)
+        self.expect = Expectation(config)
+        self.read = nn.Linear(2 * size + 18, size)
         self.blocks = nn.ModuleList(ReadingBlock(*sizes) for _ in range(config.num_layers))
         self.norm = nn.LayerNorm(size)
         self.agree = nn.Linear(size, 1)
@@ -132,9 +144,7 @@ class Matcher(nn.Module):
         # At first every block leaves things as they are, so that what cells and words are can be learnt before.
         for block in (*self.text_blocks, *self.blocks):
             assert isinstance(block, Block)
-            for last in (block.attention.output, block.mlp.project):
-                nn.init.zeros_(last.weight)
-                nn.init.zeros_(last.bias)
+            _leave_as_it_is(block)
 
     def forward(self, maps: torch.Tensor, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         said = self.compare(self.look(maps), self.listen(states, mask), mask)
@@ -160,8 +170,8 @@ class Matcher(nn.Module):
         """Cells of maps, (..., C), with the same mean and deviation in every channel."""
         return (grid - self.map_mean) / self.map_deviation
 
-    def listen(self, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """Read sentences by themselves: (P, N, T, S) to (P, N, T, D), for any P.
+    def listen(self, states: torch.Tensor, mask: torch.Tensor) -> Heard:
+        """Read sentences by themselves, states (P, N, T, S), for any P.
 
         Raises:
             ConfigError: they are too long.
@@ -173,18 +183,21 @@ class Matcher(nn.Module):
         among = padding_mask(mask.flatten(0, 1))  # (P N, 1, 1, T)
         for block in self.text_blocks:
             hidden = block(hidden, among)
-        return self.text_norm(hidden).unflatten(0, mask.shape[:2])
+        hidden = self.text_norm(hidden).unflatten(0, mask.shape[:2])
+        return Heard(hidden, self.expect(states, mask))
 
-    def compare(self, cells: torch.Tensor, hidden: torch.Tensor, mask: torch.Tensor) -> Agreement:
-        """Shapes: cells (P, G, D), of `look`; hidden (P, N, T, D), of `listen`; mask (P, N, T)."""
+    def compare(self, cells: torch.Tensor, heard: Heard, mask: torch.Tensor) -> Agreement:
+        """Shapes: cells (P, G, D), of `look`; heard of `listen`; mask (P, N, T)."""
+        hidden, expected = heard
         asked = self.point(hidden)
         places = self.sought(cells, asked.flatten(1, 2)).unflatten(1, hidden.shape[1:3])
         shares = places.softmax(3)
         seen = (shares.flatten(1, 2) @ cells).unflatten(1, hidden.shape[1:3])
         sure = torch.stack([places.amax(3), places.logsumexp(3)], dim=3) / 4
         where = middle_and_reach(shares, self.config.grid_size)
-        expected = self.expect(hidden)  # by the words alone: what is said to be on the left
-        parts = [seen, seen * asked, sure, where, expected, where - expected]
+        # How far a thing is from where it was said to be, of either sign, is what no linear map could make of the two.
+        off = where - expected
+        parts = [seen, seen * asked, sure, where, expected, off, off.square()]
         hidden = hidden + self.read(torch.cat(parts, dim=3))
         among = padding_mask(mask.flatten(0, 1))
         for block in self.blocks:
@@ -194,6 +207,38 @@ class Matcher(nn.Module):
     def sought(self, cells: torch.Tensor, asked: torch.Tensor) -> torch.Tensor:
         """Logits of the cells (P, G, D) that show what is asked for, (P, Q, D): (P, Q, G)."""
         return asked @ cells.mT / self.config.hidden_size**0.5
+
+
+class Expectation(nn.Module):
+    """Where the words of a sentence put the thing that each token is about: what is said to be on the left.
+
+    By itself, since among all else that a matcher learns this is learnt last or never.
+
+    Shapes:
+        states: (P, N, T, S); mask: (P, N, T)
+        returns: (P, N, T, 4), see `middle_and_reach`
+    """
+
+    def __init__(self, config: MatcherConfig) -> None:
+        super().__init__()
+        size = config.hidden_size
+        self.text = nn.Linear(config.text_size, size)
+        self.order = nn.Parameter(0.3 * torch.randn(config.context_length, size))
+        self.block = Block(size, config.num_heads, config.mlp_size)
+        _leave_as_it_is(self.block)
+        self.norm = nn.LayerNorm(size)
+        self.place = nn.Linear(size, 4)
+
+    def forward(self, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        hidden = (self.text(states) + self.order[: states.shape[2]]).flatten(0, 1)
+        hidden = self.block(hidden, padding_mask(mask.flatten(0, 1)))  # (P N, T, D)
+        return self.place(self.norm(hidden)).unflatten(0, mask.shape[:2])
+
+
+def _leave_as_it_is(block: Block) -> None:
+    for last in (block.attention.output, block.mlp.project):
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
 
 
 def middle_and_reach(shares: torch.Tensor, grid_size: int) -> torch.Tensor:

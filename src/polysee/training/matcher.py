@@ -33,7 +33,7 @@ from polysee.errors import ConfigError
 from polysee.models.align import Align
 from polysee.models.dalle import Dalle
 from polysee.models.dvae import Dvae
-from polysee.models.matcher import Matcher, MatcherConfig, all_agree, middle_and_reach
+from polysee.models.matcher import Heard, Matcher, MatcherConfig, all_agree, middle_and_reach
 from polysee.objectives.matcher import (
     cells_answer,
     own_among_twins,
@@ -52,6 +52,7 @@ from polysee.training.matcher_data import (
     training_groups,
 )
 from polysee.training.matcher_truth import Told, agreeing, cells_of, pointing, token_owners
+from polysee.training.module import make_optimiser
 from polysee.training.recipe import Recipe
 from polysee.training.recipe_matcher import TrainMatcher
 from polysee.training.see import start_folder
@@ -112,6 +113,7 @@ class MatcherTask:
         self.held_out = self._kept(held_out, about)
         self.names = torch.stack([self._names(language) for language in LANGUAGES])
         self.model = Taught(self._fresh(about))
+        self._learn_words(task.words_steps)
         self._plan: tuple[int, list[np.ndarray]] = (-1, [])
 
     def batch(self, step: int) -> dict[str, torch.Tensor]:
@@ -141,15 +143,16 @@ class MatcherTask:
         matcher, task = self.model.matcher, self.task
         cells = matcher.look(batch["maps"])  # (P, G, D)
         heard = matcher.listen(batch["states"], batch["mask"])  # (groups, K, T, D)
-        hidden, mask = (x.repeat_interleave(GROUP, 0) for x in (heard, batch["mask"]))
-        said = matcher.compare(cells, hidden, mask)
+        mask = batch["mask"].repeat_interleave(GROUP, 0)
+        each = Heard(*(part.repeat_interleave(GROUP, 0) for part in heard))
+        said = matcher.compare(cells, each, mask)
         own = torch.arange(len(cells), device=cells.device)
         found = {
             "twins": own_among_twins(all_agree(said.tokens, mask), batch["alike"]),
             "tokens": task.tokens * tokens_agree(said.tokens, batch["agree"]),
             "places": task.places * tokens_point(said.places[own, own % GROUP], batch["places"]),
             "expected": task.expected
-            * tokens_expect(matcher.expect(heard).flatten(0, 1), *self._where(batch["places"])),
+            * tokens_expect(heard.expected.flatten(0, 1), *self._where(batch["places"])),
         }
         names = self.model.named(self.names.to(cells.device))[batch["language"]]  # (groups, A, D)
         none = self.model.nothing.expand(len(names), 1, -1)
@@ -179,6 +182,29 @@ class MatcherTask:
         origin = f"{self.recipe.name}: from fresh weights on made scenes, over {self.task.towers}"
         card = Card(self.pixels, licence="Apache-2.0", origin=origin)
         save_folder(folder, self.model.matcher, card)
+
+    def _learn_words(self, steps: int) -> None:
+        """Teach where words put their thing, before pictures come in, from groups with things turned round."""
+        expect, size = self.model.matcher.expect, self.recipe.batch_size // GROUP
+        turned = [row for row, group in enumerate(self.shown.groups) if "relation" in group.facts]
+        if not turned:
+            return
+        draw = np.random.default_rng(self.recipe.seed)
+        optimiser = make_optimiser(expect, self.recipe.optimiser)
+        for step in range(steps):
+            rows = draw.choice(turned, size)
+            told = [self._told(self.shown.groups[row], step) for row in rows]
+            tokens, mask = self.tokenizer([text for one in told for text in one.texts])
+            things = token_owners(self.tokenizer, told, tokens.shape[1])
+            where = self._where(pointing(things, self.shown.owners[rows]))
+            found = expect(self._states(tokens, mask)[None], mask[None])[0]  # (sentences, T, 4)
+            loss = tokens_expect(found, *where)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            if step % 100 == 0:
+                log.info("words: step %d of %d, loss %.3f", step, steps, loss.item())
+        expect.zero_grad()
 
     def _where(self, places: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Where the thing of each token is, (P, T, 4), and whether the token is about one, (P, T)."""

@@ -63,8 +63,8 @@ def agreeing(
     """Which tokens of each sentence agree with each picture of its group, where that is plain.
 
     A twin's words for the thing that is another disagree unless the picture's own sentence says them of it, too; the
-    rest of its words agree. Where things are turned round, the words that are about none of them disagree, and it is
-    not plain what the others do. Of another scene only the whole sentence is judged.
+    rest of its words agree. Where things are turned round, the words for them disagree, since they are not where they
+    are said to be, and it is not plain what the others do. Of another scene only the whole sentence is judged.
 
     Shapes:
         tokens, mask, things: (P, T)
@@ -79,7 +79,9 @@ def agreeing(
         for i, j in permutations(range(len(group.facts) + 1), 2):
             picture, sentence = first + i, first + j
             if i in turned or j in turned:
-                found[picture, j, things[sentence] < 0] = 0
+                if 0 in (i, j):  # they differ in this fact alone
+                    moved = torch.tensor(_moved(group.scenes[i], group.scenes[j]))
+                    found[picture, j, torch.isin(things[sentence], moved)] = 0
                 continue
             found[picture, j] = 1
             both = zip(group.scenes[i].things, group.scenes[j].things, strict=True)
@@ -91,6 +93,14 @@ def agreeing(
                     found[picture, j, about & shared] = -1
                     found[picture, j, about & ~shared] = 0
     return found.masked_fill(~mask.unflatten(0, (-1, GROUP)).repeat_interleave(GROUP, 0), -1)
+
+
+def _moved(one: Scene, other: Scene) -> list[int]:
+    """The things that stand to each other in another way."""
+    changed = set(one.relations) ^ set(other.relations)
+    ends = {index for relation in changed for index in (relation.subject, relation.object)}
+    things = zip(one.things, other.things, strict=True)
+    return sorted(ends | {index for index, (a, b) in enumerate(things) if a != b})
 
 
 def cells_of(groups: list[Group], owners: np.ndarray) -> dict[str, torch.Tensor]:

@@ -18,6 +18,7 @@ class TrainMatcher(Strict):
         blurred: the share of pictures that go that way.
         groups: of four pictures: a scene, two twins of it, and another scene. What the tower says of them is computed
             once and kept.
+        words_steps: how long it is learnt where words put their things, before pictures come in.
         cells: how much it counts what each cell shows, beside which sentence is whose.
         tokens: likewise which tokens agree; `places`, where they point; `expected`, where words alone put their thing.
         full: the share of groups whose sentences say all they can; of the others, each attribute by lot.
@@ -31,6 +32,7 @@ class TrainMatcher(Strict):
     blurred_by: str | None = "polysee/dalle-nano"
     blurred: float = Field(0.35, ge=0, le=1)
     groups: int = Field(2500, ge=1)
+    words_steps: int = Field(0, ge=0)
     cells: float = Field(0.5, ge=0)
     tokens: float = Field(1.0, ge=0)
     places: float = Field(0.5, ge=0)
