@@ -195,7 +195,8 @@ def made(name: str) -> tuple[Case, Any]:
                 noise = torch.randn_like(value) * (
                     0.3 if value.ndim == 1 else value[0].numel() ** -0.5
                 )
-                value.copy_(1 + noise.abs() if key.endswith("norm.weight") else noise)
+                positive = key.endswith(("norm.weight", "running_var"))
+                value.copy_(1 + noise.abs() if positive else noise)
         norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
         for norm in (
             norms
