@@ -76,7 +76,7 @@ def measure(recipe: Recipe) -> dict[str, Any]:
         "count": count,
         **{name: round(value, 4) for name, value in found.items()},
         "intervals": {
-            language: wilson(round(found[f"validation_{language}_r1"] * count), count)
+            language: vars(wilson(round(found[f"validation_{language}_r1"] * count), count))
             for language in LANGUAGES
         },
     }
@@ -92,9 +92,9 @@ def table(runs: list[dict[str, Any]]) -> str:
             cells = [model, language]
             for share in shares:
                 run = next(r for r in runs if (r["model"], r["shuffled"]) == (model, share))
-                low, high = run["intervals"][language]
-                right = run[f"validation_{language}_r1"]
-                cells.append(f"{100 * right:.1f} % ({100 * low:.1f}-{100 * high:.1f})")
+                between, right = run["intervals"][language], run[f"validation_{language}_r1"]
+                low, high = 100 * between["low"], 100 * between["high"]
+                cells.append(f"{100 * right:.1f} % ({low:.1f}-{high:.1f})")
             lines.append(" | ".join(cells))
     return "\n".join(f"| {line} |" for line in lines)
 
