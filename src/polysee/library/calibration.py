@@ -31,7 +31,7 @@ from safetensors.numpy import load_file, save_file
 
 from polysee.errors import CheckpointError
 from polysee.inputs.prompts import is_chinese, is_name
-from polysee.library.similarity import descending, similarities, single
+from polysee.library.similarity import descending, product, similarities, single
 
 SETTINGS, BACKGROUND = "calibration.json", "calibration.safetensors"
 KINDS = ("picture", "name", "sentence")
@@ -136,7 +136,7 @@ class Calibration:
             returns: (K,) float32, 0-1
         """
         vectors = single(vectors)
-        scores = vectors @ sought.vector
+        scores = product(vectors, sought.vector)
         if not self.judges:
             return _unfitted(scores, scores if among is None else among)
         evidence = self.evidence(vectors, scores, sought)
@@ -193,9 +193,9 @@ class Calibration:
             returns: (K, V)
         """
         pictures, bank = self.background["pictures"], self.background[sought.bank]
-        mine = pictures @ sought.vector  # (P,)
-        theirs = vectors @ bank.T  # (K, C)
-        synonyms = bank @ sought.vector >= SYNONYM  # (C,)
+        mine = product(pictures, sought.vector)  # (P,)
+        theirs = product(vectors, bank.T)  # (K, C)
+        synonyms = product(bank, sought.vector) >= SYNONYM  # (C,)
         fitter = (theirs > scores[:, None]).sum(axis=1)
         rivals = fitter - (theirs[:, synonyms] > scores[:, None]).sum(axis=1)
         most = min(LIKELY_TEXTS, len(bank) - 1)

@@ -13,7 +13,7 @@ import numpy as np
 
 from polysee.inputs.prompts import is_chinese, is_name
 from polysee.library.calibration import JUDGED, SHOWS_BOTH, Calibration, Sought
-from polysee.library.similarity import best, rounding, similarities, single
+from polysee.library.similarity import best, product, rounding, similarities, single
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ def _judged(
     slack = sum(share * rounding(vectors, sought.vector) for share, sought, _ in shares)
     likely = best(score, rows, JUDGED, slack)
     exact = single(vectors[likely])
-    score[likely] = sum(share * (exact @ sought.vector) for share, sought, _ in shares)
+    score[likely] = sum(share * product(exact, sought.vector) for share, sought, _ in shares)
     return best(score, likely, JUDGED)
 
 

@@ -32,13 +32,13 @@ def similarities(vectors: np.ndarray, query: np.ndarray) -> np.ndarray:
         returns: (N,), float32
     """
     if vectors.dtype != np.float16 or len(vectors) <= BLOCK:
-        return single(vectors) @ query
+        return product(single(vectors), query)
     if not _sums_in_float32():
         return _by_blocks(vectors, query)
     import torch
 
-    product = torch.from_numpy(vectors) @ torch.from_numpy(query.astype(np.float16))
-    return product.float().numpy()
+    rounded = torch.from_numpy(vectors) @ torch.from_numpy(query.astype(np.float16))
+    return rounded.float().numpy()
 
 
 def rounding(vectors: np.ndarray, query: np.ndarray) -> float:
@@ -83,10 +83,22 @@ def single(vectors: np.ndarray) -> np.ndarray:
     return vectors.astype(np.float32, copy=False)
 
 
+def product(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """A matrix product in float32, by PyTorch, as the scan is.
+
+    After one of NumPy's own, its threads go on asking for work for a while, at full speed; the scan of the next
+    search then shares the cores with them, and takes twice as long.
+    """
+    import torch
+
+    found: np.ndarray = (torch.from_numpy(left) @ torch.from_numpy(right)).numpy()
+    return found
+
+
 def _by_blocks(vectors: np.ndarray, query: np.ndarray) -> np.ndarray:
     found = np.empty(len(vectors), np.float32)
     for start in range(0, len(vectors), BLOCK):
-        found[start : start + BLOCK] = single(vectors[start : start + BLOCK]) @ query
+        found[start : start + BLOCK] = product(single(vectors[start : start + BLOCK]), query)
     return found
 
 
