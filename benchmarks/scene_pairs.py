@@ -28,10 +28,10 @@ from polysee.datasets.scenes_twins import FACTS, Fact
 from polysee.datasets.scenes_words import LANGUAGES, describe
 from polysee.evaluation.metrics import bootstrap
 from polysee.inference import Embedder, load
-from polysee.inference.drawing import ImageGenerator
 from polysee.inference.matching import BUNDLED_MATCHER, TOWERS, SceneMatcher
+from polysee.training.codes import Codes, codes_of
 from polysee.training.matcher import own_preferred
-from polysee.training.matcher_data import Codes, Group, pairs
+from polysee.training.matcher_data import Group, pairs
 
 FIRST_SEED = 6_000_000  # no other scenes of the held-out parts are near
 
@@ -126,11 +126,8 @@ def main() -> None:
     parser.add_argument("--split", choices=("validation", "test"), default="validation")
     parser.add_argument("--codes", default="polysee/dalle-nano", help="none to leave it out")
     given = parser.parse_args()
-    matcher, embedder, codes = load(given.matcher), load(TOWERS), None
-    if given.codes != "none":
-        drawer = load(given.codes)
-        assert isinstance(drawer, ImageGenerator)
-        codes = Codes(drawer.model, drawer.card.pixels)
+    matcher, embedder = load(given.matcher), load(TOWERS)
+    codes = None if given.codes == "none" else codes_of(given.codes)
     present(measure(matcher, embedder, codes, count=given.pairs, split=given.split))
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from polysee.checkpoints.folder import Card, save_folder
+from polysee.checkpoints.folder import Card, load_folder, save_folder
 from polysee.datasets.scenes import KINDS, Scene, scene_of, scenes_of
 from polysee.datasets.scenes_drawing import draw_scene, draw_scenes
 from polysee.datasets.scenes_truth import (
@@ -23,9 +23,11 @@ from polysee.datasets.scenes_truth import (
     rearranged,
     truth_of,
 )
+from polysee.errors import ConfigError
 from polysee.inputs.pixels import PixelRecipe
 from polysee.models.judge import Judge, JudgeConfig
 from polysee.objectives.judge import answer, cells_shown, hardest_absent, present
+from polysee.training.codes import codes_of, model_folder_of
 from polysee.training.judging import ATTRIBUTES, accuracy, all_pairs
 from polysee.training.parts import WHOLE, Part
 from polysee.training.recipe import Recipe
@@ -40,15 +42,14 @@ class JudgeTask:
 
     def __init__(self, recipe: Recipe, task: TrainJudge) -> None:
         self.recipe, self.task = recipe, task
-        self.pixels = PixelRecipe(task.image_size)
-        config = JudgeConfig(
-            CONCEPTS, COLOUR_NAMES, FEELINGS, KINDS, task.image_size, task.patch_size,
-            task.hidden_size, task.num_layers,
-        )  # fmt: skip
-        self.model = Judge(config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.codes = codes_of(task.blurred_by) if task.blurred_by and task.blurred else None
+        model = _fresh(task) if task.start is None else _earlier(task.start)
+        self.model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.image_size = model.config.image_size
+        self.pixels = PixelRecipe(self.image_size)
         seeds = range(VALIDATION_SEED, VALIDATION_SEED + task.validation_pictures)
         self.held_out = scenes_of("validation", seeds)
-        self.held_out_pictures = draw_scenes(self.held_out, seeds, task.image_size)
+        self.held_out_pictures = draw_scenes(self.held_out, seeds, self.image_size)
 
     def batch(self, step: int) -> dict[str, torch.Tensor]:
         """Scenes of training; their seeds are the numbers of the pictures."""
@@ -59,10 +60,15 @@ class JudgeTask:
         first = FIRST_SEED + self.recipe.seed * 10**9 + step * self.recipe.batch_size
         seeds = part.rows(range(first, first + self.recipe.batch_size))
         scenes = [self._scene(seed) for seed in seeds]
-        size = self.task.image_size
+        size = self.image_size
         drawn = [draw_scene(s, seed, size) for s, seed in zip(scenes, seeds, strict=True)]
-        pixels = self.pixels.normalise(np.stack([d.image for d in drawn]))
+        pictures = np.stack([d.image for d in drawn])
         draw = np.random.default_rng([self.recipe.seed, seeds[0]])
+        if self.codes is not None:
+            blurred = np.flatnonzero(draw.random(len(pictures)) < self.task.blurred)
+            if len(blurred):
+                pictures[blurred] = self.codes(pictures[blurred])
+        pixels = self.pixels.normalise(pictures)
         truth = {k: torch.from_numpy(v) for k, v in asdict(truth_of(scenes)).items()}
         absent = draw.integers(len(CONCEPTS), size=(len(scenes), self.task.absent))
         return {
@@ -99,13 +105,24 @@ class JudgeTask:
         }
 
     def validate(self) -> dict[str, float]:
-        """The share of right answers about true scenes of new combinations; see `training.judging.accuracy`."""
-        found = accuracy(self.model, self.pixels, self.held_out, self.held_out_pictures)
-        return {f"validation_{name}": value for name, value in found.items()}
+        """The share of right answers about scenes of new combinations; see `training.judging.accuracy`.
+
+        About true pictures, and where some are seen through codes, about all of them so.
+        """
+        seen = {"validation": self.held_out_pictures}
+        if self.codes is not None:
+            parts = np.array_split(self.held_out_pictures, max(1, len(self.held_out) // 32))
+            seen["validation_codes"] = np.concatenate([self.codes(some) for some in parts])
+        return {
+            f"{kind}_{name}": value
+            for kind, pictures in seen.items()
+            for name, value in accuracy(self.model, self.pixels, self.held_out, pictures).items()
+        }
 
     def save(self, folder: Path) -> None:
         """Write the model folder."""
-        origin = f"{self.recipe.name}: from fresh weights on made scenes"
+        start = self.task.start or "fresh weights"
+        origin = f"{self.recipe.name}: from {start} on made scenes"
         card = Card(self.pixels, licence="Apache-2.0", origin=origin)
         save_folder(folder, self.model, card, half=False)
 
@@ -115,6 +132,30 @@ class JudgeTask:
             return scene
         other = rearranged(scene, draw)
         return other if other.split == "training" else scene
+
+
+def _fresh(task: TrainJudge) -> Judge:
+    config = JudgeConfig(
+        CONCEPTS, COLOUR_NAMES, FEELINGS, KINDS, task.image_size, task.patch_size,
+        task.hidden_size, task.num_layers,
+    )  # fmt: skip
+    return Judge(config)
+
+
+def _earlier(start: str) -> Judge:
+    folder = model_folder_of(start)
+    model, _ = load_folder(folder)
+    if not isinstance(model, Judge):
+        raise ConfigError(f"{folder}: no judge of scenes")
+    known = (
+        model.config.concepts,
+        model.config.colours,
+        model.config.feelings,
+        model.config.relations,
+    )
+    if known != (CONCEPTS, COLOUR_NAMES, FEELINGS, KINDS):
+        raise ConfigError(f"{folder}: it judges other things than the scenes of this version show")
+    return model
 
 
 def shares_of(owners: np.ndarray, things: int, grid_size: int) -> torch.Tensor:

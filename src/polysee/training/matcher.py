@@ -15,7 +15,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from polysee.checkpoints.bundled import bundled_folder, bundled_models
 from polysee.checkpoints.folder import (
     Card,
     folder_hash,
@@ -31,8 +30,6 @@ from polysee.datasets.scenes_twins import FACTS
 from polysee.datasets.scenes_words import LANGUAGES, Language, describe
 from polysee.errors import ConfigError
 from polysee.models.align import Align
-from polysee.models.dalle import Dalle
-from polysee.models.dvae import Dvae
 from polysee.models.matcher import Heard, Matcher, MatcherConfig, all_agree, middle_and_reach
 from polysee.objectives.matcher import (
     cells_answer,
@@ -41,9 +38,9 @@ from polysee.objectives.matcher import (
     tokens_expect,
     tokens_point,
 )
+from polysee.training.codes import codes_of, model_folder_of
 from polysee.training.matcher_data import (
     GROUP,
-    Codes,
     Group,
     Shown,
     kept,
@@ -55,7 +52,6 @@ from polysee.training.matcher_truth import Told, agreeing, cells_of, pointing, t
 from polysee.training.module import make_optimiser
 from polysee.training.recipe import Recipe
 from polysee.training.recipe_matcher import TrainMatcher
-from polysee.training.see import start_folder
 
 log = logging.getLogger(__name__)
 FIRST_SEED = 700 * 10**9  # no other recipe draws these scenes
@@ -100,7 +96,7 @@ class MatcherTask:
         self.towers, self.tokenizer = towers.requires_grad_(False), tokenizer
         self.pixels = replace(card.pixels, image_size=task.image_size, side=None)
         self.read = reader(towers.image, task.cuts, task.image_size)
-        self.codes = _codes(task.blurred_by) if task.blurred_by and task.blurred else None
+        self.codes = codes_of(task.blurred_by) if task.blurred_by and task.blurred else None
         about = folder_hash(folder)
         first = FIRST_SEED + recipe.seed * 10**9
         blurred = task.blurred if self.codes else 0.0
@@ -299,11 +295,6 @@ class MatcherTask:
         return [batches[i] for i in draw.permutation(count)]
 
 
-def model_folder_of(name: str) -> Path:
-    """The folder of a bundled model, of an earlier run, or that is named."""
-    return bundled_folder(name) if name in bundled_models() else start_folder(name)
-
-
 def own_preferred(scores: np.ndarray) -> np.ndarray:
     """Whether each picture of a pair fits its own sentence better than its twin's.
 
@@ -320,11 +311,3 @@ def own_preferred(scores: np.ndarray) -> np.ndarray:
 def _name(concept: str, language: Language) -> str:
     words = concepts()[concept]
     return words.english[0].one if language == "english" else words.chinese[0].word
-
-
-def _codes(name: str) -> Codes:
-    folder = model_folder_of(name)
-    model, card = load_folder(folder)
-    if not isinstance(model, Dalle | Dvae):
-        raise ConfigError(f"{folder}: no model that turns pictures to codes")
-    return Codes(model, card.pixels)

@@ -22,10 +22,9 @@ from polysee.datasets.scenes_drawing import IMAGE_SIZE, draw_scene
 from polysee.datasets.scenes_twins import FACTS, Fact, twin
 from polysee.datasets.tables import runs_folder
 from polysee.inputs.pixels import PixelRecipe
-from polysee.models.dalle import Dalle
-from polysee.models.dvae import Dvae
 from polysee.models.efficientnet import EfficientNet
 from polysee.models.matcher import tower_map
+from polysee.training.codes import Codes
 
 log = logging.getLogger(__name__)
 Read = Callable[[torch.Tensor], torch.Tensor]
@@ -107,25 +106,6 @@ def pairs(fact: Fact, split: Split, first: int, count: int) -> list[Group]:
             found.append(Group(seed, (scene, other), (fact,)))
         seed += 1
     return found
-
-
-class Codes:
-    """Pictures as they come out of their codes."""
-
-    def __init__(self, model: Dalle | Dvae, pixels: PixelRecipe) -> None:
-        self.model, self.pixels = model, pixels
-
-    @torch.inference_mode()
-    def __call__(self, pictures: np.ndarray) -> np.ndarray:
-        """Shapes: (K, Y, X, 3) uint8 to the same."""
-        std, mean = (torch.tensor(x).view(1, 3, 1, 1) for x in (self.pixels.std, self.pixels.mean))
-        seen = self.pixels.normalise(pictures)
-        if isinstance(self.model, Dalle):
-            made = self.model.decode_image(self.model.encode_image(seen))
-        else:
-            made = self.model(seen).pixels
-        shown = ((made * std + mean).clamp(0, 1) * 255).round().byte()
-        return shown.permute(0, 2, 3, 1).contiguous().numpy()
 
 
 def pixels_of(pictures: np.ndarray, recipe: PixelRecipe) -> torch.Tensor:

@@ -80,9 +80,13 @@ class TrainDalle(Strict):
 
 
 class TrainJudge(Strict):
-    """A judge of scenes, from fresh weights, on made scenes of seeds that no other recipe draws.
+    """A judge of scenes on made scenes of seeds that no other recipe draws.
 
     Args:
+        start: a judge to go on from, a model folder or a bundled model; the sizes are then its own. None for fresh
+            weights.
+        blurred_by: a model that turns pictures to codes and back, as drawn ones come from codes; None for none.
+        blurred: the share of pictures that go that way.
         image_size, patch_size, hidden_size, num_layers: see `models.judge`.
         rearranged: the share of scenes of two things that are put side by side instead.
         spoiled: how much pictures are blurred at most, and a tenth of that noisy: made ones are not as clean.
@@ -91,6 +95,9 @@ class TrainJudge(Strict):
     """
 
     kind: Literal["judge"]
+    start: str | None = None
+    blurred_by: str | None = None
+    blurred: float = Field(0.5, ge=0, le=1)
     image_size: int = Field(96, ge=16)
     patch_size: int = Field(4, ge=1)
     hidden_size: int = Field(128, ge=8)

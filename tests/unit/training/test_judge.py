@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from torch.testing import assert_close
 
-from polysee.checkpoints.folder import load_folder
+from polysee.checkpoints.folder import Card, load_folder, save_folder
 from polysee.datasets.scenes import Background, Relation, Scene, Thing, scene_of, scenes_of
 from polysee.datasets.scenes_drawing import draw_scene, draw_scenes
 from polysee.datasets.scenes_truth import CONCEPTS, rearranged, truth_of
+from polysee.errors import ConfigError
 from polysee.inputs.pixels import PixelRecipe
+from polysee.models.dvae import Dvae, DvaeConfig
 from polysee.models.judge import Judge
 from polysee.objectives.judge import answer, cells_shown, hardest_absent, present
 from polysee.training.judge import JudgeTask, shares_of, spoiled
@@ -70,6 +74,60 @@ def test_a_recipe_ends_in_a_model_folder(tmp_path):
     found = accuracy(model, card.pixels, scenes, draw_scenes(scenes, seeds, 32))
     assert {"present", "yes", "no", "all_present", "count"} <= set(found) <= FIGURES
     assert all(0 <= value <= 1 for value in found.values())
+
+
+@pytest.fixture
+def coder(tmp_path):
+    """A discrete VAE of fresh weights: what comes out of it is grey."""
+    torch.manual_seed(0)
+    sizes = DvaeConfig(image_size=32, patch_size=2, hidden_size=8, num_layers=1, levels=(3, 3))
+    save_folder(tmp_path / "coder", Dvae(sizes), Card(PixelRecipe(32)))
+    return str(tmp_path / "coder")
+
+
+def test_so_many_pictures_are_seen_through_codes(coder):
+    whole, some, none = (
+        JudgeTask(asked, asked.task)
+        for asked in (
+            recipe(spoiled=0.0, blurred_by=coder, blurred=share) for share in (1.0, 0.5, 0.0)
+        )
+    )
+    sharp, blurred, mixed = (
+        torch.cat([task.batch(step)["pixels"] for step in range(4)]) for task in (none, whole, some)
+    )
+    assert (sharp - blurred).flatten(1).abs().amax(1).min() > 0.2
+    kept, changed = (
+        (mixed - pixels).flatten(1).abs().amax(1) < 0.02 for pixels in (sharp, blurred)
+    )
+    assert torch.equal(kept, ~changed)
+    assert 3 <= int(kept.sum()) <= 13  # of 16, by lot
+    assert {"validation_present", "validation_codes_present"} <= set(some.validate())
+    assert "validation_codes_present" not in none.validate()
+
+
+def test_a_judge_goes_on_from_an_earlier_one(tmp_path):
+    first = train(recipe(), folder=tmp_path / "run", progress=False)
+    asked = recipe(start=str(first), image_size=64)
+    task = JudgeTask(asked, asked.task)
+    assert task.model.config.image_size == 32  # the sizes are the earlier one's
+    assert task.batch(0)["pixels"].shape[-1] == 32
+    assert_close(task.model.state_dict(), load_folder(first)[0].state_dict())
+
+
+def test_what_is_no_judge_is_named(tmp_path, coder):
+    asked = recipe(start=coder)
+    with pytest.raises(ConfigError, match="coder: no judge"):
+        JudgeTask(asked, asked.task)
+    folder = train(recipe(), folder=tmp_path / "run", progress=False)
+    asked = recipe(blurred_by=str(folder))
+    with pytest.raises(ConfigError, match="turns pictures to codes"):
+        JudgeTask(asked, asked.task)
+    model, card = load_folder(folder)
+    other = replace(model.config, colours=model.config.colours[::-1])
+    save_folder(tmp_path / "other", Judge(other), card)
+    asked = recipe(start=str(tmp_path / "other"))
+    with pytest.raises(ConfigError, match="other things"):
+        JudgeTask(asked, asked.task)
 
 
 def test_a_few_steps_learn_a_few_scenes():

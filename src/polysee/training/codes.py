@@ -1,0 +1,56 @@
+"""Pictures as they are once they were turned to codes and back: what a model that reads drawings has to learn from.
+
+Shapes: K pictures, Y/X rows/columns.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from polysee.checkpoints.bundled import bundled_folder, bundled_models
+from polysee.checkpoints.folder import load_folder
+from polysee.errors import ConfigError
+from polysee.inputs.pixels import PixelRecipe
+from polysee.models.dalle import Dalle
+from polysee.models.dvae import Dvae
+from polysee.training.see import start_folder
+
+
+class Codes:
+    """Pictures as they come out of their codes."""
+
+    def __init__(self, model: Dalle | Dvae, pixels: PixelRecipe) -> None:
+        self.model, self.pixels = model, pixels
+
+    @torch.inference_mode()
+    def __call__(self, pictures: np.ndarray) -> np.ndarray:
+        """Shapes: (K, Y, X, 3) uint8 to the same."""
+        std, mean = (torch.tensor(x).view(1, 3, 1, 1) for x in (self.pixels.std, self.pixels.mean))
+        seen = self.pixels.normalise(pictures)
+        if isinstance(self.model, Dalle):
+            made = self.model.decode_image(self.model.encode_image(seen))
+        else:
+            made = self.model(seen).pixels
+        shown = ((made * std + mean).clamp(0, 1) * 255).round().byte()
+        return shown.permute(0, 2, 3, 1).contiguous().numpy()
+
+
+def codes_of(name: str) -> Codes:
+    """Read a model that turns pictures to codes: a bundled one, an earlier run's, or a folder.
+
+    Raises:
+        ConfigError: it does something else.
+    """
+    folder = model_folder_of(name)
+    model, card = load_folder(folder)
+    if not isinstance(model, Dalle | Dvae):
+        raise ConfigError(f"{folder}: no model that turns pictures to codes")
+    return Codes(model, card.pixels)
+
+
+def model_folder_of(name: str) -> Path:
+    """The folder of a bundled model, of an earlier run, or that is named."""
+    return bundled_folder(name) if name in bundled_models() else start_folder(name)
