@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from polysee.checkpoints.bundled import BUNDLED
 from polysee.checkpoints.folder import TOKENIZER, WEIGHTS, load_folder, save_folder
-from polysee.training.see import start_folder
+from polysee.training.folders import start_folder
 
 
 def main() -> None:

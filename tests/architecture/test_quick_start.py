@@ -41,6 +41,13 @@ def test_nothing_heavy_is_imported(code):
     assert imported_by(code) & HEAVY == set()
 
 
+@pytest.mark.parametrize(
+    "module", ["library", "apps.draw", "apps.sentiment", "apps.texts", "apps.classify"]
+)
+def test_what_uses_models_does_not_import_what_trains_them(module):
+    assert "lightning" not in imported_by(f"import polysee.{module}")
+
+
 def test_the_public_names_are_what_they_say():
     code = "import polysee; assert all(getattr(polysee, name) for name in polysee.__all__)"
     assert "torch" in imported_by(code)

@@ -89,20 +89,23 @@ def draw_pictures(
         raise NotSupportedError(f"{model}: this model does not draw")
     drawer = drawer_of(generator, start, rerank=rerank)
     drawn: list[_Drawn] = []
+    scores: list[float] = []
     held_back: list[int] = []
     for begin, end in _turns(count, drawer.at_once):
         few = replace(steering, seed=steering.seed + begin)
         told = _told(progress, begin, end - begin, count)
-        for row, (picture, score) in enumerate(drawer.draw(prompt, end - begin, few, told)):
+        for row, picture in enumerate(drawer.draw(prompt, end - begin, few, told)):
             made = Made(_shown(generator.id), few.seed + row)
             if picture is None:
                 held_back.append(made.seed)
             else:
-                drawn.append(_Drawn(_write(out, picture, made, visible=visible), picture, score))
+                drawn.append(_Drawn(_write(out, picture, made, visible=visible), picture))
+        scores.extend(drawer.scores())  # once they are written: nobody waits for them
     if not drawn:
         raise QueryError(f"the model's own filter held every picture back: {count}")
     if rerank:
-        drawn.sort(key=lambda one: one.score or 0.0, reverse=True)
+        order = np.argsort(-np.array(scores), kind="stable")
+        drawn, scores = [drawn[i] for i in order], [scores[i] for i in order]
     sheet = None
     if count > 1:
         sheet = out / "sheet.png"
@@ -110,7 +113,6 @@ def draw_pictures(
         save_picture(sheet, whole, Made(_shown(generator.id), steering.seed))
     seconds = time.perf_counter() - began
     files = [one.file for one in drawn]
-    scores = [one.score for one in drawn if one.score is not None]
     unknown = drawer.unknown_words(prompt)
     return DrawReport(files, sheet, steering.seed, seconds, scores, unknown, held_back)
 
@@ -120,7 +122,6 @@ class _Drawn(NamedTuple):
 
     file: Path
     picture: np.ndarray
-    score: float | None
 
 
 def _shown(id: str) -> str:

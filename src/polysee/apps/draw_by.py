@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -50,18 +50,6 @@ class Start:
                 raise ConfigError(f"{name} must be from 0 to 1, not {share}")
 
 
-class Drawing(NamedTuple):
-    """One picture.
-
-    Args:
-        picture: (Y, X, C) uint8, as large as it is written; None where the model's own filter holds it back.
-        score: how well it fits the prompt; None where the model cannot say.
-    """
-
-    picture: np.ndarray | None
-    score: float | None
-
-
 class Drawer(Protocol):
     """Draws one prompt.
 
@@ -73,8 +61,15 @@ class Drawer(Protocol):
 
     def draw(
         self, prompt: str, count: int, steering: Steering, progress: Progress | None
-    ) -> Iterator[Drawing]:
-        """Pictures of seeds one after the other, from that of `steering` on."""
+    ) -> Iterator[np.ndarray | None]:
+        """Pictures of seeds one after the other, from that of `steering` on.
+
+        Shapes:
+            yields: (Y, X, C) uint8, as large as it is written; None where the model's own filter holds it back
+        """
+
+    def scores(self) -> list[float]:
+        """How well each that was drawn last fits its prompt; empty where nobody can say."""
 
     def unknown_words(self, prompt: str) -> list[str]:
         """What of a prompt the model has never read, as far as it can tell."""
@@ -117,17 +112,20 @@ class _ByCodes:
 
     def draw(
         self, prompt: str, count: int, steering: Steering, progress: Progress | None
-    ) -> Iterator[Drawing]:
+    ) -> Iterator[np.ndarray | None]:
         given = self._given(range(steering.seed, steering.seed + count))
         codes = self.generator.draw_codes(prompt, count, steering, given=given, progress=progress)
         # One by one: so a picture is the same to the last bit alone and among others.
         pictures = np.concatenate([self.generator.pictures_of(own[None]) for own in codes])
+        self._last = prompt, steering.style, codes, pictures
+        for picture in pictures:
+            yield with_kept(enlarged(picture), self.first, self.start)
+
+    def scores(self) -> list[float]:
+        prompt, style, codes, pictures = self._last
         if self.matcher is None:
-            scores = self.generator.scores(prompt, codes, steering.style)
-        else:
-            scores = self.matcher.scores(pictures, prompt)
-        for picture, score in zip(pictures, scores, strict=True):
-            yield Drawing(with_kept(enlarged(picture), self.first, self.start), score)
+            return list(self.generator.scores(prompt, codes, style))
+        return list(self.matcher.scores(pictures, prompt))
 
     def _given(self, seeds: Sequence[int]) -> Given | None:
         """The codes of the first picture, and which of them each drawing keeps."""
@@ -155,7 +153,7 @@ class _ByPipeline:
 
     def draw(
         self, prompt: str, count: int, steering: Steering, progress: Progress | None
-    ) -> Iterator[Drawing]:
+    ) -> Iterator[np.ndarray | None]:
         keep, vary = (0.0, None) if self.start is None else (self.start.keep, self.start.vary)
         for seed in range(steering.seed, steering.seed + count):
             picture = self.generator.draw(
@@ -164,7 +162,10 @@ class _ByPipeline:
             )  # fmt: skip
             if picture is not None:
                 picture = with_kept(picture, self.first, self.start)
-            yield Drawing(picture, None)
+            yield picture
+
+    def scores(self) -> list[float]:
+        return []
 
     def unknown_words(self, prompt: str) -> list[str]:
         return []  # nobody knows what such a model has read

@@ -78,7 +78,7 @@ def draw_codes(
             codes = given.codes[:, : given.start]
             hidden = writer.read(codes)
         sampler = Sampler(decoding, count, text.tokens.device)
-        guess = Map.of(model.code_output)
+        guess = Map.of(model.code_output, rows=len(hidden))
         while codes.shape[1] < total:
             logits = guess(hidden)
             if guided:
@@ -126,7 +126,7 @@ class _Painter:
             read = torch.cat([read, model.read_text(*other)])
         self._last = model.hidden(read, self.caches)[:, -1]
         self._drawn = 0
-        self._step = Stepper(model.blocks, model.norm)
+        self._step = Stepper(model.blocks, model.norm, len(read))
         config = model.config
         patterns = [config.pattern(layer) for layer in range(config.num_layers)]
         self._masks = [

@@ -5,18 +5,15 @@ Shapes: K pictures, Y/X rows/columns.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import torch
 
-from polysee.checkpoints.bundled import bundled_folder, bundled_models
 from polysee.checkpoints.folder import load_folder
 from polysee.errors import ConfigError
 from polysee.inputs.pixels import PixelRecipe
 from polysee.models.dalle import Dalle
 from polysee.models.dvae import Dvae
-from polysee.training.see import start_folder
+from polysee.training.folders import model_folder_of
 
 
 class Codes:
@@ -49,8 +46,3 @@ def codes_of(name: str) -> Codes:
     if not isinstance(model, Dalle | Dvae):
         raise ConfigError(f"{folder}: no model that turns pictures to codes")
     return Codes(model, card.pixels)
-
-
-def model_folder_of(name: str) -> Path:
-    """The folder of a bundled model, of an earlier run, or that is named."""
-    return bundled_folder(name) if name in bundled_models() else start_folder(name)

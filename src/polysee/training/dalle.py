@@ -25,10 +25,10 @@ from polysee.models.dalle import Dalle, DalleConfig
 from polysee.models.dvae import Dvae, DvaeConfig
 from polysee.objectives.dalle import text_and_picture
 from polysee.training.dvae import VALIDATION_SEED
+from polysee.training.folders import start_folder
 from polysee.training.parts import WHOLE, Part
 from polysee.training.recipe import Recipe
 from polysee.training.recipe_drawing import TrainDalle
-from polysee.training.see import start_folder
 from polysee.training.start_vectors import start_vectors
 
 DEVIATION = 0.02  # of fresh embeddings, as everywhere in the model

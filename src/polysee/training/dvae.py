@@ -20,10 +20,10 @@ from polysee.inputs.pixels import PixelRecipe
 from polysee.models.dalle import Dalle
 from polysee.models.dvae import Dvae, DvaeConfig, GumbelDvae, GumbelDvaeConfig, GumbelQuantizer
 from polysee.objectives.dvae import code_usage, signal_to_noise, uniform_divergence
+from polysee.training.folders import start_folder
 from polysee.training.parts import WHOLE, Part
 from polysee.training.recipe import Recipe
 from polysee.training.recipe_drawing import TrainDvae
-from polysee.training.see import start_folder
 
 VALIDATION_SEED = 1_000_000  # the validation pictures are the same whatever a run's own seed is
 

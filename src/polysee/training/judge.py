@@ -27,7 +27,8 @@ from polysee.errors import ConfigError
 from polysee.inputs.pixels import PixelRecipe
 from polysee.models.judge import Judge, JudgeConfig
 from polysee.objectives.judge import answer, cells_shown, hardest_absent, present
-from polysee.training.codes import codes_of, model_folder_of
+from polysee.training.codes import codes_of
+from polysee.training.folders import model_folder_of
 from polysee.training.judging import ATTRIBUTES, accuracy, all_pairs
 from polysee.training.parts import WHOLE, Part
 from polysee.training.recipe import Recipe

@@ -23,9 +23,9 @@ from polysee.models.bert import BertMaskedLM, BertMaskedLMConfig
 from polysee.models.gpt import Gpt, GptConfig
 from polysee.models.transformer import Transformer, TransformerConfig
 from polysee.objectives.language import hide_tokens, token_loss
+from polysee.training.folders import start_folder
 from polysee.training.parts import WHOLE, Part
 from polysee.training.recipe import Language, Recipe
-from polysee.training.see import start_folder
 from polysee.training.start_vectors import start_vectors
 
 Row = tuple[list[int], ...]

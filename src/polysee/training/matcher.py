@@ -38,7 +38,8 @@ from polysee.objectives.matcher import (
     tokens_expect,
     tokens_point,
 )
-from polysee.training.codes import codes_of, model_folder_of
+from polysee.training.codes import codes_of
+from polysee.training.folders import model_folder_of
 from polysee.training.matcher_data import (
     GROUP,
     Group,

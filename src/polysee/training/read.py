@@ -25,11 +25,11 @@ from polysee.objectives.contrastive import contrastive_many
 from polysee.objectives.distillation import cosine_distillation, soft_label_distillation
 from polysee.training.classes import add_imagenet_classes
 from polysee.training.distil import TaughtTexts
+from polysee.training.folders import start_folder
 from polysee.training.module import limited_scale
 from polysee.training.read_data import named_things, often_said, said_of
 from polysee.training.recall import recall_at_10
 from polysee.training.recipe import Read, Recipe
-from polysee.training.see import start_folder
 from polysee.training.vocabulary import shorten_bpe, shorten_embedding
 
 

@@ -20,12 +20,12 @@ from polysee.checkpoints.efficientnet import imagenet_lite2
 from polysee.checkpoints.folder import TOKENIZER, load_folder, save_folder
 from polysee.datasets.activations import Activations, class_prototypes, lower_activations
 from polysee.datasets.pictures import captioned_pictures, validation_pictures
-from polysee.datasets.tables import runs_folder
 from polysee.errors import ConfigError
 from polysee.models.align import Align
 from polysee.models.efficientnet import EfficientNet
 from polysee.objectives.contrastive import contrastive, contrastive_many
 from polysee.objectives.distillation import soft_label_distillation
+from polysee.training.folders import start_folder
 from polysee.training.module import limited_scale
 from polysee.training.recall import LANGUAGES, recall_at_10
 from polysee.training.recipe import Recipe, See
@@ -184,9 +184,3 @@ class SeeTask:
         others = batch["pooled"][torch.randint(len(batch["pooled"]), (len(prototypes),))]
         share = torch.rand(len(prototypes), 1) * 0.7
         return (self.centre + prototypes + share * (others - self.centre)).clamp(min=0)
-
-
-def start_folder(start: str) -> Path:
-    """The model folder of an earlier run, or the folder that `start` is."""
-    run = runs_folder() / start / "model"
-    return run if run.is_dir() else Path(start)

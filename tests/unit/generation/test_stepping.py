@@ -23,10 +23,11 @@ def parts():
     return blocks.eval(), norm.eval()
 
 
+@pytest.mark.parametrize("count", [1, 2, 5])
 @pytest.mark.parametrize("masked", [False, True])
-def test_steps_give_what_the_modules_give(parts, masked):
+def test_steps_give_what_the_modules_give(parts, masked, count):
     blocks, norm = parts
-    x = torch.randn(2, 9, SIZE)
+    x = torch.randn(count, 9, SIZE)
     seen = torch.ones(9, 9, dtype=torch.bool).tril()
     if masked:
         seen &= torch.rand(9, 9) < 0.5
@@ -35,7 +36,7 @@ def test_steps_give_what_the_modules_give(parts, masked):
         whole = x
         for block in blocks:
             whole = block(whole, seen)
-        step, caches = Stepper(blocks, norm), [Cache() for _ in blocks]
+        step, caches = Stepper(blocks, norm, count), [Cache() for _ in blocks]
         rows = []
         for place in range(9):
             mask = seen[place : place + 1, : place + 1] if masked else None
