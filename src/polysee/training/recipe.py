@@ -204,7 +204,7 @@ class Sentiment(Strict):
     """A small BERT learns sentiment from labels and from what the teacher says, in both languages.
 
     Args:
-        start: a model folder of align-nano's kind, whose text tower training begins from.
+        layers: of multilingual-e5-small, the first so many are what training begins from.
         data: data sets with a train and a validation part, columns `text` and `label`, 0 for bad and 1 for good.
         held_out: the share of the train parts that nothing is learnt from (see `datasets.labelled_texts.is_held_out`);
             the probabilities are fitted on it.
@@ -217,7 +217,7 @@ class Sentiment(Strict):
     """
 
     kind: Literal["sentiment"]
-    start: str
+    layers: int = Field(6, ge=1, le=12)
     data: tuple[str, ...] = Field(min_length=1)
     held_out: float = Field(0.08, gt=0, lt=1)
     vocab_size: int = Field(10000, ge=300)

