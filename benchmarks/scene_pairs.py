@@ -29,9 +29,9 @@ from polysee.datasets.scenes_words import LANGUAGES, describe
 from polysee.evaluation.metrics import bootstrap
 from polysee.inference import Embedder, load
 from polysee.inference.matching import BUNDLED_MATCHER, TOWERS, SceneMatcher
-from polysee.training.codes import Codes, codes_of
 from polysee.training.matcher import own_preferred
 from polysee.training.matcher_data import Group, pairs
+from polysee.training.through_codes import ThroughCodes, load_through_codes
 
 FIRST_SEED = 6_000_000  # no other scenes of the held-out parts are near
 
@@ -39,7 +39,7 @@ FIRST_SEED = 6_000_000  # no other scenes of the held-out parts are near
 def measure(
     matcher: SceneMatcher,
     embedder: Embedder,
-    codes: Codes | None,
+    codes: ThroughCodes | None,
     *,
     count: int,
     split: Split = "validation",
@@ -127,7 +127,7 @@ def main() -> None:
     parser.add_argument("--codes", default="polysee/dalle-nano", help="none to leave it out")
     given = parser.parse_args()
     matcher, embedder = load(given.matcher), load(TOWERS)
-    codes = None if given.codes == "none" else codes_of(given.codes)
+    codes = None if given.codes == "none" else load_through_codes(given.codes)
     present(measure(matcher, embedder, codes, count=given.pairs, split=given.split))
 
 

@@ -100,12 +100,12 @@ def draw_pictures(
                 held_back.append(made.seed)
             else:
                 drawn.append(_Drawn(_write(out, picture, made, visible=visible), picture))
-        scores.extend(drawer.scores())  # once they are written: nobody waits for them
+        scores.extend(drawer.scores())  # after they are written: no picture waits for its score
     if not drawn:
         raise QueryError(f"the model's own filter held every picture back: {count}")
     if rerank:
-        order = np.argsort(-np.array(scores), kind="stable")
-        drawn, scores = [drawn[i] for i in order], [scores[i] for i in order]
+        ranked = sorted(zip(drawn, scores, strict=True), key=lambda pair: pair[1], reverse=True)
+        drawn, scores = [one for one, _ in ranked], [score for _, score in ranked]
     sheet = None
     if count > 1:
         sheet = out / "sheet.png"

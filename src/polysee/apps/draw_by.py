@@ -69,7 +69,7 @@ class Drawer(Protocol):
         """
 
     def scores(self) -> list[float]:
-        """How well each that was drawn last fits its prompt; empty where nobody can say."""
+        """How well each picture of the last `draw` fits its prompt; none at all where nobody can say."""
 
     def unknown_words(self, prompt: str) -> list[str]:
         """What of a prompt the model has never read, as far as it can tell."""
@@ -108,6 +108,7 @@ class _ByCodes:
     ) -> None:
         self.generator, self.start, self.first = generator, start, first
         self.matcher = matcher
+        self._last: tuple[str, str | None, torch.Tensor, np.ndarray] | None = None
         self.unknown_words = generator.unknown_words
 
     def draw(
@@ -122,6 +123,8 @@ class _ByCodes:
             yield with_kept(enlarged(picture), self.first, self.start)
 
     def scores(self) -> list[float]:
+        if self._last is None:
+            return []
         prompt, style, codes, pictures = self._last
         if self.matcher is None:
             return list(self.generator.scores(prompt, codes, style))

@@ -147,11 +147,7 @@ class ImageGenerator:
     @torch.inference_mode()
     def pictures_of(self, codes: torch.Tensor) -> np.ndarray:
         """Codes (B, N) to pictures (B, Y, X, C) uint8."""
-        recipe = self.card.pixels
-        std, mean = (torch.tensor(x).view(1, 3, 1, 1) for x in (recipe.std, recipe.mean))
-        pixels = self.model.decode_image(codes.to(self.device)).cpu() * std + mean
-        shown = (pixels.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1)
-        return shown.contiguous().numpy()
+        return self.card.pixels.bytes_of(self.model.decode_image(codes.to(self.device)))
 
     def can_read(self, prompt: str, style: str | None = None) -> bool:
         """Whether a prompt is short enough."""

@@ -140,3 +140,16 @@ class PixelRecipe:
         mean = torch.tensor(self.mean).view(1, 3, 1, 1) * 255
         std = torch.tensor(self.std).view(1, 3, 1, 1) * 255
         return (pixels - mean) / std
+
+    def bytes_of(self, pixels: torch.Tensor) -> np.ndarray:
+        """The way back from `normalise`; what lies outside a picture's range is cut off.
+
+        Shapes:
+            pixels: (B, C, Y, X)
+            returns: (B, Y, X, C) uint8
+        """
+        import torch
+
+        std, mean = (torch.tensor(x).view(1, 3, 1, 1) for x in (self.std, self.mean))
+        shown = ((pixels.cpu() * std + mean).clamp(0, 1) * 255).round().byte()
+        return shown.permute(0, 2, 3, 1).contiguous().numpy()

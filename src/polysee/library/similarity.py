@@ -34,7 +34,7 @@ def similarities(vectors: np.ndarray, query: np.ndarray) -> np.ndarray:
     if vectors.dtype != np.float16 or len(vectors) <= BLOCK:
         return product(single(vectors), query)
     if not _sums_in_float32():
-        return _by_blocks(vectors, query)
+        return exact(vectors, query)
     import torch
 
     rounded = torch.from_numpy(vectors) @ torch.from_numpy(query.astype(np.float16))
@@ -83,6 +83,18 @@ def single(vectors: np.ndarray) -> np.ndarray:
     return vectors.astype(np.float32, copy=False)
 
 
+def exact(vectors: np.ndarray, query: np.ndarray) -> np.ndarray:
+    """Dot products in single precision, whatever the vectors are kept in; slower than `similarities`.
+
+    Shapes:
+        as those of `similarities`
+    """
+    found = np.empty(len(vectors), np.float32)
+    for start in range(0, len(vectors), BLOCK):
+        found[start : start + BLOCK] = product(single(vectors[start : start + BLOCK]), query)
+    return found
+
+
 def product(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """A matrix product in float32, by PyTorch, as the scan is.
 
@@ -91,14 +103,8 @@ def product(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """
     import torch
 
-    found: np.ndarray = (torch.from_numpy(left) @ torch.from_numpy(right)).numpy()
-    return found
-
-
-def _by_blocks(vectors: np.ndarray, query: np.ndarray) -> np.ndarray:
-    found = np.empty(len(vectors), np.float32)
-    for start in range(0, len(vectors), BLOCK):
-        found[start : start + BLOCK] = product(single(vectors[start : start + BLOCK]), query)
+    a, b = (torch.from_numpy(np.require(x, np.float32, "W")) for x in (left, right))
+    found: np.ndarray = (a @ b).numpy()
     return found
 
 

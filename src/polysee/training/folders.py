@@ -9,11 +9,8 @@ from polysee.datasets.tables import runs_folder
 
 
 def start_folder(start: str) -> Path:
-    """The model folder of an earlier run, or the folder that `start` is."""
+    """The folder of a bundled model, of an earlier run, or the one that is named."""
+    if start in bundled_models():
+        return bundled_folder(start)
     run = runs_folder() / start / "model"
     return run if run.is_dir() else Path(start)
-
-
-def model_folder_of(name: str) -> Path:
-    """The folder of a bundled model, of an earlier run, or that is named."""
-    return bundled_folder(name) if name in bundled_models() else start_folder(name)

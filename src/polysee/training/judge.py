@@ -27,12 +27,12 @@ from polysee.errors import ConfigError
 from polysee.inputs.pixels import PixelRecipe
 from polysee.models.judge import Judge, JudgeConfig
 from polysee.objectives.judge import answer, cells_shown, hardest_absent, present
-from polysee.training.codes import codes_of
-from polysee.training.folders import model_folder_of
+from polysee.training.folders import start_folder
 from polysee.training.judging import ATTRIBUTES, accuracy, all_pairs
 from polysee.training.parts import WHOLE, Part
 from polysee.training.recipe import Recipe
 from polysee.training.recipe_drawing import TrainJudge
+from polysee.training.through_codes import load_through_codes
 
 FIRST_SEED = 500 * 10**9  # others begin at their own seed, times 10^9
 VALIDATION_SEED = 2_000_000  # the validation pictures are the same whatever a run's own seed is
@@ -43,14 +43,23 @@ class JudgeTask:
 
     def __init__(self, recipe: Recipe, task: TrainJudge) -> None:
         self.recipe, self.task = recipe, task
-        self.codes = codes_of(task.blurred_by) if task.blurred_by and task.blurred else None
-        model = _fresh(task) if task.start is None else _earlier(task.start)
+        self.codes = (
+            load_through_codes(task.blurred_by) if task.blurred_by and task.blurred else None
+        )
+        model, self.licence = (
+            (_fresh(task), "Apache-2.0") if task.start is None else _earlier(task.start)
+        )
         self.model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.image_size = model.config.image_size
         self.pixels = PixelRecipe(self.image_size)
         seeds = range(VALIDATION_SEED, VALIDATION_SEED + task.validation_pictures)
         self.held_out = scenes_of("validation", seeds)
-        self.held_out_pictures = draw_scenes(self.held_out, seeds, self.image_size)
+        pictures = draw_scenes(self.held_out, seeds, self.image_size)
+        self.held_out_pictures = {"validation": pictures}
+        if self.codes is not None:
+            parts = np.array_split(pictures, -(-len(pictures) // 32))
+            through = np.concatenate([self.codes(some) for some in parts])
+            self.held_out_pictures["validation_codes"] = through
 
     def batch(self, step: int) -> dict[str, torch.Tensor]:
         """Scenes of training; their seeds are the numbers of the pictures."""
@@ -110,21 +119,22 @@ class JudgeTask:
 
         About true pictures, and where some are seen through codes, about all of them so.
         """
-        seen = {"validation": self.held_out_pictures}
-        if self.codes is not None:
-            parts = np.array_split(self.held_out_pictures, max(1, len(self.held_out) // 32))
-            seen["validation_codes"] = np.concatenate([self.codes(some) for some in parts])
         return {
             f"{kind}_{name}": value
-            for kind, pictures in seen.items()
+            for kind, pictures in self.held_out_pictures.items()
             for name, value in accuracy(self.model, self.pixels, self.held_out, pictures).items()
         }
 
     def save(self, folder: Path) -> None:
         """Write the model folder."""
-        start = self.task.start or "fresh weights"
-        origin = f"{self.recipe.name}: from {start} on made scenes"
-        card = Card(self.pixels, licence="Apache-2.0", origin=origin)
+        start, coder = (
+            None if name is None else Path(name).name if Path(name).is_absolute() else name
+            for name in (self.task.start, self.task.blurred_by)
+        )
+        origin = f"{self.recipe.name}: from {start or 'fresh weights'} on made scenes"
+        if self.codes is not None:
+            origin += f", some of them through the codes of {coder}"
+        card = Card(self.pixels, licence=self.licence, origin=origin)
         save_folder(folder, self.model, card, half=False)
 
     def _scene(self, seed: int) -> Scene:
@@ -143,9 +153,10 @@ def _fresh(task: TrainJudge) -> Judge:
     return Judge(config)
 
 
-def _earlier(start: str) -> Judge:
-    folder = model_folder_of(start)
-    model, _ = load_folder(folder)
+def _earlier(start: str) -> tuple[Judge, str]:
+    """Beside it the licence of its weights."""
+    folder = start_folder(start)
+    model, card = load_folder(folder)
     if not isinstance(model, Judge):
         raise ConfigError(f"{folder}: no judge of scenes")
     known = (
@@ -156,7 +167,7 @@ def _earlier(start: str) -> Judge:
     )
     if known != (CONCEPTS, COLOUR_NAMES, FEELINGS, KINDS):
         raise ConfigError(f"{folder}: it judges other things than the scenes of this version show")
-    return model
+    return model, card.licence
 
 
 def shares_of(owners: np.ndarray, things: int, grid_size: int) -> torch.Tensor:

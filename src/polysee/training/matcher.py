@@ -38,8 +38,7 @@ from polysee.objectives.matcher import (
     tokens_expect,
     tokens_point,
 )
-from polysee.training.codes import codes_of
-from polysee.training.folders import model_folder_of
+from polysee.training.folders import start_folder
 from polysee.training.matcher_data import (
     GROUP,
     Group,
@@ -53,6 +52,7 @@ from polysee.training.matcher_truth import Told, agreeing, cells_of, pointing, t
 from polysee.training.module import make_optimiser
 from polysee.training.recipe import Recipe
 from polysee.training.recipe_matcher import TrainMatcher
+from polysee.training.through_codes import load_through_codes
 
 log = logging.getLogger(__name__)
 FIRST_SEED = 700 * 10**9  # no other recipe draws these scenes
@@ -87,7 +87,7 @@ class MatcherTask:
                 f"batch_size must be a multiple of {GROUP}, and of {task.groups} groups at most:"
                 f" not {recipe.batch_size}"
             )
-        folder = model_folder_of(task.towers)
+        folder = start_folder(task.towers)
         towers, card = load_folder(folder)
         if not isinstance(towers, Align) or not towers.config.image.stages:
             raise ConfigError(f"{folder}: not a model of pictures and text with convolutions")
@@ -97,7 +97,9 @@ class MatcherTask:
         self.towers, self.tokenizer = towers.requires_grad_(False), tokenizer
         self.pixels = replace(card.pixels, image_size=task.image_size, side=None)
         self.read = reader(towers.image, task.cuts, task.image_size)
-        self.codes = codes_of(task.blurred_by) if task.blurred_by and task.blurred else None
+        self.codes = (
+            load_through_codes(task.blurred_by) if task.blurred_by and task.blurred else None
+        )
         about = folder_hash(folder)
         first = FIRST_SEED + recipe.seed * 10**9
         blurred = task.blurred if self.codes else 0.0

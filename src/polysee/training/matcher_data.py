@@ -24,7 +24,7 @@ from polysee.datasets.tables import runs_folder
 from polysee.inputs.pixels import PixelRecipe
 from polysee.models.efficientnet import EfficientNet
 from polysee.models.matcher import tower_map
-from polysee.training.codes import Codes
+from polysee.training.through_codes import ThroughCodes
 
 log = logging.getLogger(__name__)
 Read = Callable[[torch.Tensor], torch.Tensor]
@@ -137,7 +137,9 @@ def reader(tower: EfficientNet, cuts: tuple[int, int], size: int, *, fast: bool 
     return read
 
 
-def shown(groups: Sequence[Group], read: Read, recipe: PixelRecipe, codes: Codes | None) -> Shown:
+def shown(
+    groups: Sequence[Group], read: Read, recipe: PixelRecipe, codes: ThroughCodes | None
+) -> Shown:
     """Draw groups and read them."""
     maps, owners = [], []
     for group in groups:
@@ -153,7 +155,7 @@ def shown(groups: Sequence[Group], read: Read, recipe: PixelRecipe, codes: Codes
 
 
 def kept(
-    groups: Sequence[Group], read: Read, recipe: PixelRecipe, codes: Codes | None, about: str
+    groups: Sequence[Group], read: Read, recipe: PixelRecipe, codes: ThroughCodes | None, about: str
 ) -> Shown:
     """`shown`, or what was kept of it.
 

@@ -221,7 +221,7 @@ class Sentiment(Strict):
     data: tuple[str, ...] = Field(min_length=1)
     held_out: float = Field(0.08, gt=0, lt=1)
     vocab_size: int = Field(10000, ge=300)
-    context_length: int = Field(256, ge=64, le=512)
+    context_length: int = Field(256, ge=8, le=512)
     train_length: int = Field(128, ge=8)
     parts: int = Field(1, ge=0)
     neutral: int = Field(2000, ge=0)

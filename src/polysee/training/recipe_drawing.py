@@ -83,8 +83,8 @@ class TrainJudge(Strict):
     """A judge of scenes on made scenes of seeds that no other recipe draws.
 
     Args:
-        start: a judge to go on from, a model folder or a bundled model; the sizes are then its own. None for fresh
-            weights.
+        start: a judge to go on from: a bundled model, an earlier run, or a folder; the sizes are then its own. None
+            for fresh weights.
         blurred_by: a model that turns pictures to codes and back, as drawn ones come from codes; None for none.
         blurred: the share of pictures that go that way.
         image_size, patch_size, hidden_size, num_layers: see `models.judge`.

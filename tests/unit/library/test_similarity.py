@@ -8,7 +8,7 @@ import pytest
 from polysee.library import similarity
 from polysee.library.calibration import EVIDENCE, JUDGED, Calibration, Judge, Sought, unit
 from polysee.library.ranking import Ranking, rank
-from polysee.library.similarity import BLOCK, best, descending, rounding, similarities
+from polysee.library.similarity import BLOCK, best, descending, product, rounding, similarities
 
 SIZE, COUNT = 96, 6000
 
@@ -97,7 +97,8 @@ def test_a_search_is_what_it_is_in_single_precision(
     if kind == "folder":
         allowed = np.arange(COUNT) % 3 > 0
     if "without" in kind:
-        excluded = [Sought(vectors[10].astype(np.float32), "dog")]
+        beside = (vectors[20] - vectors[30]).astype(np.float32)
+        excluded = [Sought(vectors[10].astype(np.float32), "dog", beside)]
     if kind == "only without":
         wanted = []
     half, full = (
@@ -111,6 +112,18 @@ def test_a_search_is_what_it_is_in_single_precision(
     np.testing.assert_allclose(half.relevance, full.relevance, atol=1e-5)
     rows = half.best(50)
     np.testing.assert_allclose(half.score[rows], full.score[rows], atol=1e-5)
+
+
+def test_products_are_numpys_own() -> None:
+    """Of arrays of any kind: read-only ones, other precisions, views turned round."""
+    dice = np.random.default_rng(0)
+    left = dice.normal(size=(5, 9)).astype(np.float16)
+    right = dice.normal(size=(4, 9))
+    left.setflags(write=False)
+    found = product(left, right.T)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, left.astype(np.float64) @ right.T, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(product(left, right[0]), found[:, 0], rtol=1e-6)
 
 
 def test_without_the_second_look_it_would_not_be(crowd: tuple[np.ndarray, np.ndarray]) -> None:

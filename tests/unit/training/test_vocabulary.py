@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import torch
 from tokenizers import Tokenizer as Backend
@@ -76,6 +78,15 @@ def test_no_text_is_unknown_to_a_shortened_unigram(unigram, text):
     assert not {"<unk>", "<s>", "</s>", "<mask>", "<pad>"} & set(pieces)
     normal = tokenizer.backend.normalizer.normalize_str(text)
     assert tokenizer.decode(ids).split() == normal.split()
+
+
+def test_texts_that_spell_out_special_tokens_add_none(unigram):
+    short = shorten_unigram(unigram, [*TEXTS, *["</s> i <3 <unk> <0x41>"] * 9], 330)
+    settings = json.loads(short.to_str())["model"]
+    pieces = [piece for piece, _ in settings["vocab"]]
+    assert len(set(pieces)) == len(pieces) == short.get_vocab_size()
+    assert [pieces.index(token) for token in ("<s>", "</s>")] == [0, 2]
+    assert short.encode("a cat").ids[-1] == 2
 
 
 def test_a_unigram_that_is_to_be_too_short_is_named(unigram):

@@ -13,10 +13,10 @@ from polysee.errors import ConfigError
 from polysee.inputs.pixels import PixelRecipe
 from polysee.models.dalle import Dalle
 from polysee.models.dvae import Dvae
-from polysee.training.folders import model_folder_of
+from polysee.training.folders import start_folder
 
 
-class Codes:
+class ThroughCodes:
     """Pictures as they come out of their codes."""
 
     def __init__(self, model: Dalle | Dvae, pixels: PixelRecipe) -> None:
@@ -25,24 +25,22 @@ class Codes:
     @torch.inference_mode()
     def __call__(self, pictures: np.ndarray) -> np.ndarray:
         """Shapes: (K, Y, X, 3) uint8 to the same."""
-        std, mean = (torch.tensor(x).view(1, 3, 1, 1) for x in (self.pixels.std, self.pixels.mean))
         seen = self.pixels.normalise(pictures)
         if isinstance(self.model, Dalle):
             made = self.model.decode_image(self.model.encode_image(seen))
         else:
             made = self.model(seen).pixels
-        shown = ((made * std + mean).clamp(0, 1) * 255).round().byte()
-        return shown.permute(0, 2, 3, 1).contiguous().numpy()
+        return self.pixels.bytes_of(made)
 
 
-def codes_of(name: str) -> Codes:
+def load_through_codes(name: str) -> ThroughCodes:
     """Read a model that turns pictures to codes: a bundled one, an earlier run's, or a folder.
 
     Raises:
         ConfigError: it does something else.
     """
-    folder = model_folder_of(name)
+    folder = start_folder(name)
     model, card = load_folder(folder)
     if not isinstance(model, Dalle | Dvae):
         raise ConfigError(f"{folder}: no model that turns pictures to codes")
-    return Codes(model, card.pixels)
+    return ThroughCodes(model, card.pixels)
