@@ -16,7 +16,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from polysee.cli.main import run
-from polysee.errors import LibraryError
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 PICTURES = {
@@ -34,7 +33,7 @@ COMMANDS = [
     "sentiment", "eval classify", "finetune lm",
 ]  # fmt: skip
 SEARCH_KEYS = {
-    "hits", "excluded", "dates", "excluded_dates", "places", "seconds", "model_seconds",
+    "hits", "excluded", "dates", "excluded_dates", "places", "excluded_places", "seconds", "model_seconds",
 }  # fmt: skip
 INDEX_KEYS = {
     "added", "unchanged", "moved", "removed", "failed", "warned", "seconds", "model_seconds",
@@ -267,6 +266,29 @@ def test_the_table_is_for_people(polysee, library):
     assert re.match(r" *\d+% .*giraffes\.jpg", done.out.splitlines()[0])
 
 
+@pytest.mark.parametrize("command", ["search", "duplicates"])
+def test_a_page_is_written_over_no_photograph(polysee, library, tmp_path, command):
+    photo = tmp_path / "my-photo.jpg"
+    before = (SAMPLES / "tabby-cat.jpg").read_bytes()
+    photo.write_bytes(before)
+    words = ["giraffe"] if command == "search" else []
+    done = polysee(command, *words, "--html", photo, "--library", library)
+    assert done.code == 2
+    assert "my-photo.jpg" in done.err
+    assert photo.read_bytes() == before
+    page = tmp_path / "page.html"
+    for _ in range(2):  # a page of ours may be written again
+        assert polysee(command, *words, "--html", page, "--library", library).code == 0
+
+
+def test_a_page_tells_when_and_where_it_looked(polysee, library, tmp_path):
+    page = tmp_path / "page.html"
+    polysee("search", "giraffe, not from 1990", "--html", page, "--library", library)
+    text = page.read_text(encoding="utf-8")
+    assert "Not taken: 1990-01-01" in text
+    assert "拍摄时间不在：1990-01-01" in text
+
+
 def test_html_is_one_file(polysee, library, tmp_path):
     page = tmp_path / "found.html"
     done = polysee("search", "giraffe", "--html", page, "--library", library, "--json")
@@ -354,8 +376,12 @@ def test_eval_says_which_columns_there_are(polysee, data):
 
 
 def test_debug_shows_where_it_happened(polysee, tmp_path):
-    with pytest.raises(LibraryError, match="no library"):
-        polysee("search", "cat", "--library", tmp_path / "none", "--debug")
+    """Beside the message, which is the same."""
+    asked = ("search", "cat", "--library", tmp_path / "none")
+    plain, done = polysee(*asked), polysee(*asked, "--debug")
+    assert (plain.code, done.code) == (2, 2)
+    assert done.err.startswith("Traceback")
+    assert done.err.splitlines()[-1] == plain.err.splitlines()[-1]
 
 
 # models, and real processes

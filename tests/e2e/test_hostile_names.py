@@ -22,7 +22,7 @@ NAMES = [
 ]  # fmt: skip
 BYTES = [b"\xff\xfe.jpg", "海".encode("gb18030") + b".jpg", b"\xed\xa0\x80.jpg"]  # no UTF-8
 SEARCH_KEYS = {
-    "hits", "excluded", "dates", "excluded_dates", "places", "seconds", "model_seconds",
+    "hits", "excluded", "dates", "excluded_dates", "places", "excluded_places", "seconds", "model_seconds",
 }  # fmt: skip
 
 pytestmark = [

@@ -22,6 +22,7 @@ class Section:
         image: the picture that was asked with.
         hits: what was found, best first; none is a result too, and is shown as one.
         excluded: terms that were understood as unwanted.
+        conditions: when and where the hits are from, in English and Chinese.
         remark_en, remark_zh: a line that says what this query is here to show.
     """
 
@@ -29,6 +30,7 @@ class Section:
     hits: Sequence[Hit]
     image: Path | None = None
     excluded: Sequence[str] = field(default=())
+    conditions: Sequence[tuple[str, str]] = field(default=())
     remark_en: str = ""
     remark_zh: str = ""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 import warnings
 from collections.abc import Sequence
 from types import ModuleType
@@ -40,7 +41,7 @@ def run(arguments: Sequence[str]) -> int:
         return _refuse(arguments, _usage(error))
     except PolyseeError as error:
         if "--debug" in arguments:
-            raise
+            traceback.print_exc()
         return _refuse(arguments, localised(str(error)))
     except (KeyboardInterrupt, typer.Abort):
         note(t("Stopped.", "已停止。"))
@@ -50,7 +51,7 @@ def run(arguments: Sequence[str]) -> int:
         return 0
     except Exception as error:
         if "--debug" in arguments:
-            raise
+            traceback.print_exc()
         message = f"{type(error).__name__}: {error}"
         hint = t("(--debug shows where it happened)", "（加上 --debug 可以看到出错的位置）")
         return _refuse(arguments, f"{message} {hint}")

@@ -157,6 +157,7 @@ def document(result: SearchResult) -> dict[str, object]:
         "dates": [_ends(period) for period in result.dates],
         "excluded_dates": [_ends(period) for period in result.excluded_dates],
         "places": list(result.places),
+        "excluded_places": list(result.excluded_places),
         "seconds": result.seconds,
         "model_seconds": result.model_seconds,
     }
@@ -193,17 +194,28 @@ def _say_periods(periods: Sequence[Period]) -> str:
     return ", ".join(few if len(periods) <= 3 else ["…", *few])
 
 
+def _conditions(result: SearchResult) -> list[tuple[str, str]]:
+    """When and where hits are from, as it was understood, in both languages."""
+    said = []
+    if result.dates:
+        when = _say_periods(result.dates)
+        said.append((f"Taken: {when}", f"拍摄时间：{when}"))
+    if result.excluded_dates:
+        when = _say_periods(result.excluded_dates)
+        said.append((f"Not taken: {when}", f"拍摄时间不在：{when}"))
+    if result.places:
+        where = ", ".join(result.places)
+        said.append((f"Place: {where}", f"地点：{where}"))
+    if result.excluded_places:
+        where = ", ".join(result.excluded_places)
+        said.append((f"Not in: {where}", f"地点不在：{where}"))
+    return said
+
+
 def print_result(result: SearchResult) -> None:
     """A table that people read: how relevant, and where."""
-    if result.dates:
-        said = _say_periods(result.dates)
-        output.note(t(f"Taken: {said}", f"拍摄时间：{said}"))
-    if result.excluded_dates:
-        said = _say_periods(result.excluded_dates)
-        output.note(t(f"Not taken: {said}", f"拍摄时间不在：{said}"))
-    if result.places:
-        said = ", ".join(result.places)
-        output.note(t(f"Place: {said}", f"地点：{said}"))
+    for english, chinese in _conditions(result):
+        output.note(t(english, chinese))
     if result.excluded:
         words = ", ".join(result.excluded)
         output.note(t(f"Without: {words}", f"不含：{words}"))
@@ -233,6 +245,12 @@ def print_result(result: SearchResult) -> None:
 def _write_page(html: Path, sentence: str, image: Path | None, result: SearchResult) -> None:
     from polysee.cli.gallery import Section, write_gallery
 
-    section = Section(query=sentence, image=image, hits=list(result.hits), excluded=result.excluded)
+    section = Section(
+        query=sentence,
+        image=image,
+        hits=list(result.hits),
+        excluded=result.excluded,
+        conditions=_conditions(result),
+    )
     written = write_gallery(html.expanduser(), [section])
     output.note(t(f"Page: {written}", f"网页：{written}"))

@@ -23,6 +23,9 @@ EARTH_KM = 6371.0
 FAR_KM = 150.0
 """Further than this from every city a picture lies in no country: at sea, or in a wilderness."""
 
+MUNICIPALITIES = frozenset(("CN", code) for code in ("22", "23", "28", "33"))
+"""Beijing, Shanghai, Tianjin, Chongqing: cities that are divisions, and reach as far as these."""
+
 _ENDING = re.compile(r"(?<=..)(?:特别行政区|自治区|省|市)$")
 
 SCHEMA = pa.schema(
@@ -112,7 +115,15 @@ class Gazetteer:
         same = (self.country[nearest] == self.country[row]) & (
             self.division[nearest] == self.division[row]
         )
-        return near & known & same
+        return known & same & (near | self._is_municipality(row))
+
+    def _is_municipality(self, row: int) -> bool:
+        """Whether a city is all of its division; a district of it is not."""
+        division = (str(self.country[row]), str(self.division[row]))
+        if division not in MUNICIPALITIES:
+            return False
+        own = (self.country == division[0]) & (self.division == division[1])
+        return bool(self.population[row] == self.population[own].max())
 
     def nearest(self, where: np.ndarray) -> np.ndarray:
         """The city that each point is nearest to; -1 where none is near.

@@ -36,7 +36,7 @@ class SearchResult:
     Args:
         excluded: terms that were understood as negated.
         dates: the times that were understood, of which a hit is within one; `excluded_dates`, of none.
-        places: the places that were understood, as they were typed.
+        places: the places that were understood, as they were typed; `excluded_places`, where no hit is from.
         unread_origins: of how many pictures it is unknown whether a machine made them, where that was asked.
         seconds: of the whole search; `model_seconds`, of them, in the model.
     """
@@ -48,6 +48,7 @@ class SearchResult:
     dates: tuple[Period, ...] = ()
     excluded_dates: tuple[Period, ...] = ()
     places: tuple[str, ...] = ()
+    excluded_places: tuple[str, ...] = ()
     unread_origins: int = 0
 
     def __iter__(self) -> Iterator[Hit]:

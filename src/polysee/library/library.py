@@ -172,6 +172,7 @@ class Library:
             asked.dates,
             asked.excluded_dates,
             asked.located.names,
+            asked.located.excluded,
             0 if made_by_machine is None else shelf().unread_origins,
         )
 

@@ -9,8 +9,9 @@ from elsewhere do not answer "in Tokyo".
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -54,9 +55,18 @@ _AND = re.compile(r"\s*(?:,|、|和|与|與|跟|及|或者?|and|or)\s*(?:in\s+)?
 _LED_ZH = re.compile(r"[在于於到去从從自至游遊逛]$")
 _BOUND_ZH = re.compile(
     r"(?:的|市|省|县|縣)?(?:$|[\s,，。、；;！？!?和与或在里裡拍照旅游遊之夜街海]|[东東南西北]|的|市区|古城|机"
-    r"场|風景|风景|日[出落]|公园|大学|城|老|春|夏|秋|冬|雪|下雪|湖|山|江|河)"
+    r"场|風景|风景|日[出落]|公园|大学|城|老|春|夏|秋|冬|雪|下雪|湖|山|江|河|[没沒]有|不[要带帶含]|[没沒无無]|除了|[以之]外)"
 )
 _NOT_BOUND_ZH = re.compile(r"(?:烤鸭|海鲜|菜|面|猫|狗|犬|路|街道办|西餐|海豹|山药|老虎|老鼠)")
+_NOT_ZH = re.compile(
+    r"(?:不[在是要想去到含]|[没沒](?:有)?[去到在]|除了|除去|排除|非|别|別)(?:[要是想])?[在去到]?[过過]?\s*$"
+)
+_NOT_EN = re.compile(
+    r"\b(?:not|never|outside|except(?:\s+for)?|excluding|other\s+than|anywhere\s+but|but\s+not|apart\s+from)"
+    r"(?:\s+of)?(?:\s+(?:taken|shot))?(?:\s+(?:in|at|from|near|around))?(?:\s+the)?\s*$",
+    re.IGNORECASE,
+)
+_OUTSIDE_ZH = re.compile(r"(?:市|省)?(?:[以之]外)")
 _TAKEN = re.compile(r"^(?:拍摄?的?|照的|旅[游遊行]时?)?的?")
 SMALLEST, SMALLEST_BARE = 15_000, 100_000
 LONGEST_ZH, LONGEST_EN = 8, 4
@@ -71,6 +81,7 @@ class Named:
         name: as it was typed.
         places: what the name may stand for, the largest first.
         firm: whether nothing but a place can be meant.
+        unwanted: whether the query says "not there"; `begin` and `end` then hold those words too.
     """
 
     begin: int
@@ -78,6 +89,7 @@ class Named:
     name: str
     places: tuple[Place, ...]
     firm: bool
+    unwanted: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,11 +100,14 @@ class Located:
         rest: the other words.
         names: the places that were understood, as they are called.
         inside: (N,) bool, which pictures were taken there; None where no place was named.
+        excluded: the places where pictures are not to be from; of those of unknown places nothing is known, and so
+            they are none of them.
     """
 
     rest: str
     names: tuple[str, ...] = ()
     inside: np.ndarray | None = None
+    excluded: tuple[str, ...] = ()
 
 
 def may_name_place(text: str) -> bool:
@@ -118,11 +133,17 @@ def read_places(
         nearest: gives each picture's city, (N,), asked for only if a place is named.
     """
     located = np.isfinite(where).all(axis=1)
-    inside = np.zeros(len(where), bool)
+    inside, outside = np.zeros(len(where), bool), np.ones(len(where), bool)
     spans: list[tuple[int, int]] = []
     names: list[str] = []
+    unwanted: list[str] = []
     elsewhere = False
-    for named in _named(visible, gazetteer):
+    for named in _with_negation(visible, list(_named(visible, gazetteer))):
+        if named.unwanted:
+            outside &= ~_pictures(named, gazetteer, where, located, nearest)[0]
+            unwanted.append(named.name)
+            spans.append((named.begin, named.end))
+            continue
         there, place = _pictures(named, gazetteer, where, located, nearest)
         if place is not None:
             inside |= there
@@ -132,7 +153,36 @@ def read_places(
     if not spans:
         # a place that the library has not been to: only what may be from there
         return Located(text, inside=~located if elsewhere and located.any() else None)
-    return Located(_without(text, spans), tuple(dict.fromkeys(names)), inside)
+    return Located(
+        _without(text, spans),
+        tuple(dict.fromkeys(names)),
+        (inside & outside) if names else outside,
+        tuple(dict.fromkeys(unwanted)),
+    )
+
+
+def _with_negation(visible: str, found: Sequence[Named]) -> list[Named]:
+    """The same with the words around that say "not there"; in a list they count for all of it."""
+    before = [
+        _NOT_ZH.search(visible, 0, one.begin) or _NOT_EN.search(visible, 0, one.begin)
+        for one in found
+    ]
+    after = [_OUTSIDE_ZH.match(visible, one.end) for one in found]
+    unwanted = [bool(lead or tail) for lead, tail in zip(before, after, strict=True)]
+    joined = [bool(_AND.fullmatch(visible, a.end, b.begin)) for a, b in pairwise(found)]
+    for i, together in enumerate(joined):
+        unwanted[i + 1] |= together and unwanted[i]
+    for i, together in reversed(list(enumerate(joined))):
+        unwanted[i] |= together and after[i + 1] is not None
+    return [
+        replace(
+            one,
+            begin=lead.start() if lead else one.begin,
+            end=tail.end() if tail else one.end,
+            unwanted=no,
+        )
+        for one, lead, tail, no in zip(found, before, after, unwanted, strict=True)
+    ]
 
 
 def _pictures(

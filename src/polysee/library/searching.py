@@ -89,7 +89,7 @@ class Query:
             dated = read_dates(words, today, hide_quoted(words))
             located = locate(dated.rest) if dated.rest else Located("")
         parsed = parse_query(located.rest)
-        placed = bool(dated.periods or dated.excluded or located.names)
+        placed = bool(dated.periods or dated.excluded or located.names or located.excluded)
         placed = placed or made_by_machine is not None
         if placed and says_nothing(parsed.wanted):
             parsed = replace(parsed, wanted="")

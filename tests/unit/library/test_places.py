@@ -137,3 +137,63 @@ def test_which_queries_are_worth_a_look() -> None:
     assert may_name_place("Paris")
     assert may_name_place("北京")
     assert not may_name_place("two dogs and a cat on a red sofa")
+
+
+@pytest.mark.parametrize(
+    ("text", "rest", "without"),
+    [
+        ("不在北京", "", "北京"),
+        ("不要在北京拍的", "", "北京"),
+        ("不是北京的照片", "照片", "北京"),
+        ("没去过北京", "", "北京"),
+        ("非北京", "", "北京"),
+        ("除了北京以外的狗", "狗", "北京"),
+        ("北京以外的狗", "狗", "北京"),
+        ("除了巴黎和北京", "", "巴黎,北京"),
+        ("北京和巴黎以外的猫", "猫", "北京,巴黎"),
+        ("not in Beijing", "", "Beijing"),
+        ("dogs, not in Beijing", "dogs", "Beijing"),
+        ("photos outside Beijing", "photos", "Beijing"),
+        ("everything except Paris", "everything", "Paris"),
+        ("cats not in Paris or Beijing", "cats", "Paris,Beijing"),
+    ],
+)
+def test_a_place_that_is_not_wanted_is_left_out_and_never_meant(text, rest, without, places):
+    """What is from nowhere known stays."""
+    found = read(text, places)
+    assert (found.rest, found.names) == (rest, ())
+    assert found.excluded == tuple(without.split(","))
+    gone = {"beijing", "summer palace"} if {"北京", "Beijing"} & set(found.excluded) else set()
+    gone |= {"paris"} if {"巴黎", "Paris"} & set(found.excluded) else set()
+    assert names(found) == set(WHERE) - gone
+
+
+def test_one_place_is_wanted_and_another_is_not(places):
+    found = read("in Paris and not in Beijing", places)
+    assert (found.names, found.excluded) == (("Paris",), ("Beijing",))
+    assert names(found) == {"paris"}
+
+
+@pytest.mark.parametrize(
+    ("text", "rest"),
+    [
+        ("在北京没有狗的", "没有狗的"),
+        ("在北京不要狗", "不要狗"),
+        ("北京没有狗的街道", "没有狗的街道"),
+        ("Beijing without dogs", "without dogs"),
+    ],
+)
+def test_what_is_not_wanted_there_does_not_hide_the_place(text, rest, places):
+    found = read(text, places)
+    assert found.rest == rest
+    assert len(found.names) == 1
+    assert names(found) == {"beijing", "summer palace"}
+
+
+def test_a_municipality_reaches_as_far_as_its_division(places):
+    """The Great Wall at Badaling is in Beijing, and Wanzhou in Chongqing, but not the other way."""
+    points = np.array([(40.36, 116.02), (40.43, 116.57), (30.81, 108.41), (29.56, 106.55)])
+    nearest = places.nearest(points)
+    for name, wanted in (("北京", [1, 1, 0, 0]), ("重庆", [0, 0, 1, 1]), ("万州", [0, 0, 1, 0])):
+        place = places.find(name)[0]
+        assert places.inside(place, points, nearest).tolist() == [bool(x) for x in wanted], name

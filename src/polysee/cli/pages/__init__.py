@@ -23,7 +23,7 @@ def write_page(file: Path, template: str, **values: Any) -> Path:
         template: the name of a template beside this module, which extends `base.html.j2`.
         values: what it reads; `title`, `facts_en` and `facts_zh` are every page's.
     Raises:
-        ConfigError: the file cannot be written.
+        ConfigError: the file cannot be written, or is there and no page: nobody's photograph is written over.
     """
     from jinja2 import Environment, PackageLoader
 
@@ -40,6 +40,10 @@ def write_page(file: Path, template: str, **values: Any) -> Path:
         **values,
     )
     file = file.absolute()
+    if file.exists() and not _is_page(file):
+        raise ConfigError(
+            f"the page {file} cannot be written: something else than a page stands there already"
+        )
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         # A file name that is not valid Unicode must not cost the page.
@@ -47,6 +51,16 @@ def write_page(file: Path, template: str, **values: Any) -> Path:
     except OSError as error:
         raise ConfigError(f"the page {file} cannot be written: {explain(error)}") from error
     return file
+
+
+def _is_page(file: Path) -> bool:
+    """Whether a file may be written over: a page, or nothing yet."""
+    try:
+        with file.open("rb") as opened:
+            start = opened.read(64)
+    except OSError:
+        return True  # writing it says why that cannot be
+    return not start or start.lstrip().lower().startswith((b"<!doctype html", b"<html"))
 
 
 def thumbnail(source: ImageSource, side: int = 400) -> tuple[str, float]:
