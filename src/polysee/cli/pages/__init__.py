@@ -40,7 +40,7 @@ def write_page(file: Path, template: str, **values: Any) -> Path:
         **values,
     )
     file = file.absolute()
-    if file.exists() and not _is_page(file):
+    if not _is_page(file):
         raise ConfigError(
             f"the page {file} cannot be written: something else than a page stands there already"
         )
@@ -59,7 +59,7 @@ def _is_page(file: Path) -> bool:
         with file.open("rb") as opened:
             start = opened.read(64)
     except OSError:
-        return True  # writing it says why that cannot be
+        return True  # it is not there; or writing it will say what is wrong
     return not start or start.lstrip().lower().startswith((b"<!doctype html", b"<html"))
 
 
