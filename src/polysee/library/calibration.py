@@ -31,7 +31,7 @@ from safetensors.numpy import load_file, save_file
 
 from polysee.errors import CheckpointError
 from polysee.inputs.prompts import is_chinese, is_name
-from polysee.library.similarity import descending, exact, product, similarities, single
+from polysee.library.similarity import descending, product, similarities, single
 
 SETTINGS, BACKGROUND = "calibration.json", "calibration.safetensors"
 KINDS = ("picture", "name", "sentence")
@@ -176,8 +176,8 @@ class Calibration:
             returns: (K,), in standard deviations above the mean of the background's pictures
         """
         assert sought.beside is not None
-        others = exact(self.background.get("pictures", among), sought.beside)
-        own = exact(vectors, sought.beside)
+        others = similarities(self.background.get("pictures", among), sought.beside)
+        own = similarities(vectors, sought.beside)
         return (own - others.mean()) / max(float(others.std()), 1e-6)
 
     def cut(self, sought: Sought) -> float:
