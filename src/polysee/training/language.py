@@ -97,7 +97,10 @@ class LanguageTask:
 
 
 class Causal:
-    """All texts one after the other; every window of it is guessed token by token."""
+    """All texts one after the other, cut into windows, each of which is guessed token by token.
+
+    In every epoch all windows are read once, in another order; they are cut anew, from another token on.
+    """
 
     extra = 1  # the token after the window, which is the last one's target
 
@@ -115,16 +118,28 @@ class Causal:
         if len(self.tokens) < self.width or len(self.held) < self.width:
             shortest = min(len(self.tokens), len(self.held))
             raise DataError(f"{shortest} tokens of text, fewer than one window of {self.width}")
+        self._order: tuple[int, np.ndarray] = (-1, np.empty(0))
 
     def batch(self, step: int, part: Part) -> dict[str, Any]:
         windows = self.windows(step)[part.number :: part.of]
         return {"tokens": windows, "count": windows.shape[0] * (windows.shape[1] - 1)}
 
     def windows(self, step: int) -> torch.Tensor:
-        """The windows of a step, from anywhere in the text: (B, context_length + extra)."""
-        draw = np.random.default_rng([self.recipe.seed, step])
-        starts = draw.integers(0, len(self.tokens) - self.width + 1, self.recipe.batch_size)
-        return self.tokens[torch.from_numpy(starts)[:, None] + torch.arange(self.width)]
+        """The windows of a step: (B, context_length + extra)."""
+        first = step * self.recipe.batch_size
+        starts = [self._start(number) for number in range(first, first + self.recipe.batch_size)]
+        return self.tokens[torch.tensor(starts)[:, None] + torch.arange(self.width)]
+
+    def _start(self, number: int) -> int:
+        """Where a window begins; all windows of all epochs are numbered."""
+        step, room = self.task.context_length, len(self.tokens) - self.width
+        count = max(1, room // step)  # one fewer than there is room for, so that they can begin anywhere
+        epoch, place = divmod(number, count)
+        if self._order[0] != epoch:
+            draw = np.random.default_rng([self.recipe.seed, epoch])
+            begin = draw.integers(room - (count - 1) * step + 1)
+            self._order = epoch, begin + step * draw.permutation(count)
+        return int(self._order[1][place])
 
     def loss(self, model: Any, batch: dict[str, Any]) -> torch.Tensor:
         tokens = batch["tokens"]

@@ -115,7 +115,7 @@ class TrainingModule(lightning.LightningModule):
         optimiser = self.recipe.optimiser
         made = make_optimiser(self.model, optimiser)
         schedule = torch.optim.lr_scheduler.LambdaLR(
-            made, lambda step: rate_factor(step, optimiser.warmup_steps, self.recipe.steps)
+            made, lambda step: rate_factor(step, optimiser, self.recipe.steps)
         )
         return {
             "optimizer": made,
@@ -138,15 +138,22 @@ def limited_scale(log_scale: nn.Parameter, largest: float = 100.0) -> torch.Tens
     return log_scale.exp()
 
 
-def rate_factor(step: int, warmup: int, steps: int) -> float:
-    """Linear warm-up from 0 to 1, then half a cosine down to 0.
+def rate_factor(step: int, optimiser: Optimiser, steps: int) -> float:
+    """What the rate is multiplied by: a linear warm-up to 1, then down to 0 as the optimiser's `decay_share` says.
 
     Example:
-        >>> [round(rate_factor(step, 2, 10), 2) for step in (0, 1, 2, 6, 10)]
+        >>> cosine = Optimiser(rate=1, warmup_steps=2)
+        >>> [round(rate_factor(step, cosine, 10), 2) for step in (0, 1, 2, 6, 10)]
         [0.5, 1.0, 1.0, 0.5, 0.0]
+        >>> late = Optimiser(rate=1, warmup_steps=2, decay_share=0.4)
+        >>> [round(rate_factor(step, late, 10), 2) for step in (0, 1, 2, 6, 8, 10)]
+        [0.5, 1.0, 1.0, 1.0, 0.5, 0.0]
     """
+    warmup = optimiser.warmup_steps
     if step < warmup:
         return (step + 1) / warmup
+    if optimiser.decay_share is not None:
+        return max(0.0, min(1.0, (steps - step) / (optimiser.decay_share * steps)))
     return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, steps - warmup))))
 
 
@@ -180,7 +187,7 @@ def make_optimiser(model: nn.Module, optimiser: Optimiser) -> torch.optim.Optimi
         return torch.optim.AdamW(groups, betas=optimiser.betas, foreach=foreach)
     if sharded:
         raise ConfigError("Muon needs whole matrices: use ddp, or the optimiser adamw")
-    return Muon(groups, betas=optimiser.betas)
+    return Muon(groups, momentum=optimiser.momentum, betas=optimiser.betas)
 
 
 def parameter_groups(model: nn.Module, optimiser: Optimiser) -> list[dict[str, Any]]:

@@ -15,13 +15,16 @@ from polysee.training.strict import Strict
 
 
 class Optimiser(Strict):
-    """AdamW (Loshchilov and Hutter 2019, https://arxiv.org/abs/1711.05101), linear warm-up, cosine decay to zero.
+    """AdamW (Loshchilov and Hutter 2019, https://arxiv.org/abs/1711.05101), linear warm-up, a decay to zero.
 
     Args:
         kind: "muon" moves the matrices of linear maps by Muon, and the rest as AdamW does; see `training.optimisers`.
         other_rate: for what Muon does not move; without it, as `rate`.
+        momentum: of Muon; `betas`: of AdamW.
         rates: learning-rate factors of parts of the model, by the beginning of the parameter's name; 0 freezes.
         weight_decay: for matrices; vectors (biases, norms, temperatures) are never decayed.
+        decay_share: of the steps, the last so many, over which the rate falls linearly, after it was constant: warm-up,
+            stable, decay (Hu et al. 2024, section 4, https://arxiv.org/abs/2404.06395); without it, half a cosine.
     """
 
     kind: Literal["adamw", "muon"] = "adamw"
@@ -29,8 +32,10 @@ class Optimiser(Strict):
     other_rate: Annotated[float, Field(gt=0)] | None = None
     rates: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
     weight_decay: float = Field(0.05, ge=0)
+    momentum: float = Field(0.95, ge=0, lt=1)
     betas: tuple[float, float] = (0.9, 0.98)
     warmup_steps: int = Field(100, ge=0)
+    decay_share: Annotated[float, Field(gt=0, le=1)] | None = None
     clip_norm: float = Field(1.0, gt=0)
 
     def factor(self, name: str) -> float:

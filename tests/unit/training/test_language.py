@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from polysee.checkpoints.bundled import BUNDLED
 from polysee.errors import ConfigError, DataError
 from polysee.training import run
-from polysee.training.language import LanguageTask
+from polysee.training.language import Causal, LanguageTask
 from polysee.training.optimisers import Muon, orthogonalise
 from polysee.training.parts import Part
 from polysee.training.recipe import Language, Optimiser, Recipe
@@ -111,6 +111,25 @@ def test_pairs_in_both_directions_begin_with_their_language(recipe):
         for row, mask in zip(batch["target"], batch["target_mask"], strict=True)
     ]
     assert set(ends) == {task.tokenizer.end}
+
+
+def test_every_token_is_read_once_in_an_epoch(recipe):
+    task = LanguageTask(made := recipe(batch_size=1), made.task)
+    assert isinstance(task.objective, Causal)
+    stream, step = task.objective.tokens, made.task.context_length
+    count = (len(stream) - step - 1) // step
+    assert count > 100
+    task.objective.tokens = torch.arange(len(stream))  # so that a token says where it stands
+    epochs = [
+        torch.cat([task.objective.windows(first + i)[:, :-1].flatten() for i in range(count)])
+        for first in (0, count)
+    ]
+    for places in epochs:
+        assert len(places) == count * step > len(stream) - 2 * step - 1
+        ordered = places.sort().values
+        assert torch.equal(ordered, torch.arange(len(places)) + ordered[0])
+        assert not torch.equal(places, ordered)
+    assert not torch.equal(*epochs)
 
 
 def test_what_is_held_out_is_in_no_batch(recipe):

@@ -205,14 +205,23 @@ def test_parameter_groups():
 
 
 def test_the_schedule():
-    factors = [rate_factor(step, 10, 110) for step in range(111)]
+    ten, none, fifty = (Optimiser(rate=1, warmup_steps=steps) for steps in (10, 0, 50))
+    factors = [rate_factor(step, ten, 110) for step in range(111)]
     assert factors[:10] == pytest.approx([(step + 1) / 10 for step in range(10)])
     assert max(factors) == 1
     for step in range(10, 111):
         wanted = (1 + math.cos(math.pi * (step - 10) / 100)) / 2
         assert factors[step] == pytest.approx(wanted, abs=1e-12)
-    assert rate_factor(0, 0, 10) == 1
-    assert rate_factor(500, 10, 110) == 0
-    assert all(
-        0 <= rate_factor(step, 50, 20) <= 1 for step in range(60)
-    )  # warm-up longer than the run
+    assert rate_factor(0, none, 10) == 1
+    assert rate_factor(500, ten, 110) == 0
+    # A warm-up may be longer than the run.
+    assert all(0 <= rate_factor(step, fifty, 20) <= 1 for step in range(60))
+
+
+def test_a_rate_that_is_constant_before_it_falls():
+    stable = Optimiser(rate=1, warmup_steps=10, decay_share=0.25)
+    factors = [rate_factor(step, stable, 100) for step in range(101)]
+    assert factors[:10] == pytest.approx([(step + 1) / 10 for step in range(10)])
+    assert factors[10:76] == [1] * 66
+    assert factors[75:] == pytest.approx([(100 - step) / 25 for step in range(75, 101)])
+    assert rate_factor(500, stable, 100) == 0
