@@ -25,14 +25,33 @@ def orthogonalise(matrices: torch.Tensor, steps: int = 5) -> torch.Tensor:
         matrices: (N, rows, columns)
         returns: (N, rows, columns)
     """
-    a, b, c = _COEFFICIENTS
     tall = matrices.shape[1] > matrices.shape[2]
     x = matrices.mT if tall else matrices
     x = x / x.norm(dim=(1, 2), keepdim=True).clamp(min=1e-7)
+    x = _by_square(x, steps) if x.shape[2] >= 2 * x.shape[1] else _directly(x, steps)
+    return x.mT if tall else x
+
+
+def _directly(x: torch.Tensor, steps: int) -> torch.Tensor:
+    a, b, c = _COEFFICIENTS
     for _ in range(steps):
         square = x @ x.mT
         x = torch.baddbmm(x, torch.baddbmm(square, square, square, beta=b, alpha=c), x, beta=a)
-    return x.mT if tall else x
+    return x
+
+
+def _by_square(x: torch.Tensor, steps: int) -> torch.Tensor:
+    """The same, where rows are few: each step multiplies from the left by a polynomial of x x^T, so the small squares
+    say all that x is to be multiplied by, and it is read twice in place of twice a step."""
+    a, b, c = _COEFFICIENTS
+    square = x @ x.mT
+    unit = torch.eye(square.shape[1], device=x.device, dtype=x.dtype)
+    product = unit.expand_as(square)
+    for _ in range(steps):
+        factor = torch.baddbmm(square, square, square, beta=b, alpha=c) + a * unit
+        product = factor @ product
+        square = factor @ square @ factor
+    return product @ x
 
 
 class Muon(torch.optim.Optimizer):
@@ -72,10 +91,7 @@ class Muon(torch.optim.Optimizer):
         alike: dict[torch.Size, list[torch.Tensor]] = defaultdict(list)
         for parameter in parameters:
             alike[parameter.shape].append(parameter)
-        for (
-            shape,
-            some,
-        ) in alike.items():  # those of one shape together: few large products, not many small
+        for shape, some in alike.items():  # few large products in place of many small ones
             gradients = [p.grad for p in some if p.grad is not None]
             averages = [self._momentum_of(p) for p in some]
             torch._foreach_lerp_(averages, gradients, 1 - group["momentum"])

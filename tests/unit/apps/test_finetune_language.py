@@ -98,7 +98,7 @@ def test_a_gpt_learns_to_write(language_models, reviews, tmp_path):
     report = finetune_language(
         asked(
             language_models, reviews, tmp_path / "out", model=str(language_models / "gpt"), task="generate",
-            data=reviews / "texts.txt", test=None, separator="\n", epochs=4, method="full", batch_size=4,
+            data=reviews / "texts.txt", test=None, separator="\n", epochs=12, method="full", batch_size=4,
         )
     )  # fmt: skip
     before, after = report.loss

@@ -12,7 +12,7 @@ from polysee.checkpoints.bundled import BUNDLED
 from polysee.errors import ConfigError, DataError
 from polysee.training import run
 from polysee.training.language import Causal, LanguageTask
-from polysee.training.optimisers import Muon, orthogonalise
+from polysee.training.optimisers import Muon, _directly, orthogonalise
 from polysee.training.parts import Part
 from polysee.training.recipe import Language, Optimiser, Recipe
 from polysee.training.start_vectors import start_vectors
@@ -114,16 +114,14 @@ def test_pairs_in_both_directions_begin_with_their_language(recipe):
 
 
 def test_every_token_is_read_once_in_an_epoch(recipe):
-    task = LanguageTask(made := recipe(batch_size=1), made.task)
+    task = LanguageTask(made := recipe(batch_size=2), made.task)
     assert isinstance(task.objective, Causal)
     stream, step = task.objective.tokens, made.task.context_length
     count = (len(stream) - step - 1) // step
     assert count > 100
     task.objective.tokens = torch.arange(len(stream))  # so that a token says where it stands
-    epochs = [
-        torch.cat([task.objective.windows(first + i)[:, :-1].flatten() for i in range(count)])
-        for first in (0, count)
-    ]
+    read = torch.cat([task.objective.windows(i)[:, :-1] for i in range(count)])
+    epochs = [half.flatten() for half in read.split(count)]
     for places in epochs:
         assert len(places) == count * step > len(stream) - 2 * step - 1
         ordered = places.sort().values
@@ -181,6 +179,18 @@ def test_orthogonalised_matrices_have_even_singular_values():
         assert found.shape == shape
         assert values.min() > 0.5
         assert values.max() < 1.3
+
+
+@pytest.mark.parametrize("shape", [(3, 16, 64), (3, 64, 16), (2, 8, 16)])
+def test_long_matrices_are_orthogonalised_by_their_square_alike(shape):
+    matrices = torch.randn(shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    matrices[0, :, 1] = matrices[0, :, 0]  # of lower rank
+    matrices[0, 1] = matrices[0, 0]
+    upright = matrices.mT if shape[1] > shape[2] else matrices
+    wanted = _directly(upright / upright.norm(dim=(1, 2), keepdim=True), 5)
+    found = orthogonalise(matrices.float())
+    found = found.mT if shape[1] > shape[2] else found
+    torch.testing.assert_close(found, wanted.float(), rtol=1e-4, atol=1e-4)  # of many products
 
 
 def test_muon_moves_alike_matrices_as_if_each_were_alone():
