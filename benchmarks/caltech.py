@@ -43,7 +43,7 @@ def measure(embedder: Embedder) -> dict[str, Any]:
         names = [row[f"label_{language}"] for row in classes.values()]
         truth = np.array([place[row["label"]] for row in rows])
         outside = np.array([row["label_en"] in OUTSIDE for row in rows])
-        scores = pictures @ embedder.embed_labels(names).T  # (N, C)
+        scores = embedder.compare(pictures, embedder.embed_labels(names))  # (N, C)
         parts = {"all": outside | True, "in_imagenet": ~outside, "outside_imagenet": outside}
         result[language] = {}
         for name, part in parts.items():

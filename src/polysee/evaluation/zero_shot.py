@@ -25,11 +25,13 @@ from polysee.media.files import Remark
 
 
 class LabelEmbedder(PictureEmbedder, Protocol):
-    """A picture embedder that also turns names of things into vectors."""
+    """A picture embedder that also turns names of things into vectors, and says how well they fit."""
 
     def embed_labels(
         self, labels: Sequence[str], templates: Sequence[str] | None = None, /
     ) -> np.ndarray: ...
+
+    def compare(self, pictures: np.ndarray, labels: np.ndarray, /) -> np.ndarray: ...
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ def evaluate_zero_shot(
     batch_size: int = BATCH_SIZE,
     progress: Progress | None = None,
 ) -> ZeroShotResult:
-    """Give every picture the nearest of the column's distinct values.
+    """Give every picture the fittest of the column's distinct values.
 
     Args:
         data: a parquet file with an `image` column, by its path or by that under `POLYSEE_DATA`.
@@ -69,7 +71,8 @@ def evaluate_zero_shot(
     words = embedder.embed_labels(names, templates)  # (C, E)
     pictures = embed_rows(embedder, data, rows, batch_size=batch_size, progress=progress)
     truth = targets[np.searchsorted(rows, pictures.rows)]
-    return summarise(pictures.embeddings @ words.T, truth, names, pictures.failed)
+    scores = embedder.compare(pictures.embeddings, words)
+    return summarise(scores, truth, names, pictures.failed)
 
 
 def read_labels(data: Path, column: str) -> tuple[list[str], np.ndarray, np.ndarray]:

@@ -26,14 +26,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
 
+from polysee.checkpoints.background import load_background, save_background
 from polysee.errors import CheckpointError
 from polysee.inputs.prompts import is_chinese, is_name
 from polysee.library.similarity import descending, product, similarities, single
 
-SETTINGS, BACKGROUND = "calibration.json", "calibration.safetensors"
+SETTINGS = "calibration.json"
 KINDS = ("picture", "name", "sentence")
 BANKS = ("pictures", "names_en", "names_zh", "sentences_en", "sentences_zh")
 EVIDENCE = ("above_pictures", "above_texts", "rivals", "score")
@@ -41,7 +40,6 @@ LIKELY_TEXTS = 50
 SYNONYM = (
     0.7  # texts this similar to the query mean the same; from 0.4 to 0.8 the fit does not care
 )
-INT8 = 254  # no component of a unit vector in hundreds of dimensions comes near one half
 JUDGED = 256
 """How many pictures with the best scores are judged; what lies below is not relevant."""
 SHOWS_BOTH = 1.7
@@ -221,10 +219,7 @@ class Calibration:
         }
         text = json.dumps(settings, indent=2, ensure_ascii=False)
         (folder / SETTINGS).write_text(text + "\n", encoding="utf-8")
-        save_file(
-            {key: np.round(value * INT8).astype(np.int8) for key, value in self.background.items()},
-            folder / BACKGROUND,
-        )
+        save_background(folder, self.background)
 
 
 def load_calibration(folder: Path) -> Calibration:
@@ -238,21 +233,19 @@ def load_calibration(folder: Path) -> Calibration:
         return Calibration({}, {})
     try:
         settings = json.loads(path.read_text(encoding="utf-8"))
-        background = load_file(path.with_name(BACKGROUND))
+        background = load_background(folder)
         if tuple(settings["evidence"]) != EVIDENCE:
             raise CheckpointError(f"{path} is of another version: run recipes/calibrate.py")
         if missing := [name for name in BANKS if name not in background]:
             raise KeyError(*missing)
-        if len({value.shape[1:] for value in background.values()}) != 1:
-            raise ValueError("vectors of different sizes")
         return Calibration(
             {kind: _judge(settings["judges"][kind]) for kind in KINDS},
-            {key: unit(value.astype(np.float32)) for key, value in background.items()},
+            background,
             absent=settings["absent"],
             caution=settings["caution"],
             model=settings["model"],
         )
-    except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"{path} is damaged: {error}") from error
 
 
@@ -269,8 +262,3 @@ def _unfitted(scores: np.ndarray, among: np.ndarray) -> np.ndarray:
         return np.ones(len(scores), np.float32)
     deviations = (scores - among.mean()) / max(float(among.std()), 1e-6)
     return (1 / (1 + np.exp(-2 * (deviations - 3)))).astype(np.float32)
-
-
-def unit(vectors: np.ndarray) -> np.ndarray:
-    """Vectors of length one, as int8 rounding leaves them nearly."""
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)

@@ -133,7 +133,8 @@ class Causal:
     def _start(self, number: int) -> int:
         """Where a window begins; all windows of all epochs are numbered."""
         step, room = self.task.context_length, len(self.tokens) - self.width
-        count = max(1, room // step)  # one fewer than there is room for, so that they can begin anywhere
+        # One fewer than there is room for, so that they can begin anywhere.
+        count = max(1, room // step)
         epoch, place = divmod(number, count)
         if self._order[0] != epoch:
             draw = np.random.default_rng([self.recipe.seed, epoch])

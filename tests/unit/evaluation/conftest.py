@@ -45,6 +45,9 @@ class ColourEmbedder:
         shape = (templates or ["{}"])[0]
         return self.embed_text([shape.format(label) for label in labels])
 
+    def compare(self, pictures: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        return pictures @ labels.T
+
     @staticmethod
     def _unit(rows: np.ndarray) -> np.ndarray:
         return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)

@@ -12,8 +12,10 @@ import torch
 from PIL import Image
 
 import polysee
+from polysee.checkpoints.background import BACKGROUND, save_background, unit
 from polysee.checkpoints.folder import CARD, CONFIG, TOKENIZER, WEIGHTS, Card, save_folder
 from polysee.errors import CheckpointError, ConfigError, MediaError, NotSupportedError
+from polysee.inference.embedder import NEAREST
 from polysee.inputs.pixels import PixelRecipe
 from polysee.models.bert import Bert, BertConfig
 from polysee.models.vit import ViT, ViTConfig
@@ -130,6 +132,27 @@ def test_classify_is_a_softmax_over_the_labels(embedder, image):
     )
     with pytest.raises(ConfigError, match="labels"):
         embedder.classify(image, [])
+
+
+def test_a_label_that_lies_near_every_picture_gives_way(folder, image):
+    plain = polysee.load(folder)
+    picture, labels = plain.embed_image([image]), plain.embed_labels(["猫", "狗"])
+    np.testing.assert_array_equal(plain.compare(picture, labels), picture @ labels.T)
+    near = unit(np.sign(labels[1:]))  # to the second
+    save_background(folder, {"pictures": np.concatenate([np.repeat(near, NEAREST, 0), -near])})
+    compared = polysee.load(folder).compare(picture, labels)
+    given_away = near @ labels.T / 2
+    assert given_away[0, 1] > given_away[0, 0]
+    np.testing.assert_allclose(compared, picture @ labels.T - given_away, atol=5e-3)  # eight bits
+
+
+def test_a_background_of_another_model_is_named(folder, image):
+    save_background(folder, {"pictures": np.eye(5, dtype=np.float32)})
+    with pytest.raises(CheckpointError, match=r"calibration\.safetensors is of another model"):
+        polysee.load(folder).classify(image, ["cat", "dog"])
+    (folder / BACKGROUND).write_bytes(b"nothing")
+    with pytest.raises(CheckpointError, match=r"calibration\.safetensors is damaged"):
+        polysee.load(folder).classify(image, ["cat", "dog"])
 
 
 def test_a_label_is_the_mean_of_its_sentences(embedder):

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from polysee.checkpoints.background import unit
 from polysee.errors import CheckpointError
 from polysee.library.calibration import (
     EVIDENCE,
@@ -22,7 +23,6 @@ from polysee.library.calibration import (
     Judge,
     Sought,
     load_calibration,
-    unit,
 )
 from polysee.library.fitting import fit_evidence, fit_logistic, reliability
 from polysee.library.ranking import keep_out, rank, seek

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from benchmarks.picture_plus_words import Searches, with_article
 
-from polysee.library.calibration import Calibration, Judge, Sought, unit
+from polysee.checkpoints.background import unit
+from polysee.library.calibration import Calibration, Judge, Sought
 from polysee.library.ranking import rank
 
 SIZE, COUNT = 48, 700

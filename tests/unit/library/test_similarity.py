@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from polysee.checkpoints.background import unit
 from polysee.library import similarity
-from polysee.library.calibration import EVIDENCE, JUDGED, Calibration, Judge, Sought, unit
+from polysee.library.calibration import EVIDENCE, JUDGED, Calibration, Judge, Sought
 from polysee.library.ranking import Ranking, rank
 from polysee.library.similarity import BLOCK, best, descending, product, rounding, similarities
 
