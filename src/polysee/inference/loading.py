@@ -43,7 +43,7 @@ def load(
     Raises:
         CheckpointError: no such model, it cannot be downloaded, or its folder is incomplete or damaged.
         OfflineError: a download is needed, and offline mode forbids it.
-        ConfigError: an unknown `dtype` or `device`, or "int8" for a language model or on a GPU.
+        ConfigError: an unknown `dtype`, an unknown or absent `device`, or "int8" for a language model or on a GPU.
         NotSupportedError: the folder holds a part of a model, of pictures alone; "int8" without the extra `fast`; a
             pipeline without the extra `diffusers`.
     Returns:
@@ -136,8 +136,13 @@ def _is_folder(model: str | os.PathLike[str]) -> bool:
 def _device(name: str) -> torch.device:
     if name not in ("auto", "cpu", "cuda", "mps"):
         raise ConfigError(f"unknown device {name!r}; auto, cpu, cuda or mps")
-    if name != "auto":
-        return torch.device(name)
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    here = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if name == "auto":
+        return torch.device(next(device for device, is_here in here.items() if is_here))
+    if not here[name]:
+        raise ConfigError(f"there is no device {name!r} that PyTorch could use here; try cpu")
+    return torch.device(name)

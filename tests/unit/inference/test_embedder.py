@@ -40,6 +40,14 @@ def encoded(image: Image.Image, form: str = "PNG") -> bytes:
     return file.getvalue()
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is one")
+def test_an_absent_device_is_named(folder):
+    with pytest.raises(ConfigError, match="no device 'cuda'"):
+        polysee.load(folder, device="cuda")
+    with pytest.raises(ConfigError, match="unknown device 'tpu'"):
+        polysee.load(folder, device="tpu")
+
+
 def test_what_is_loaded(embedder, folder):
     assert embedder.embedding_size == 24
     assert embedder.recipe == PixelRecipe(64)
