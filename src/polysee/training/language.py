@@ -324,6 +324,8 @@ def _fresh(task: Language, tokenizer: Tokenizer) -> nn.Module:
         "context_length": task.context_length,
         "dropout": task.dropout,
     }
+    if task.activation:
+        sizes["activation"] = task.activation
     if task.objective == "causal":
         return Gpt(GptConfig(**sizes))
     if task.objective == "masked":

@@ -171,6 +171,8 @@ class Language(Strict):
         start_vectors: a run or a model folder, of pictures and text, whose text tower says what a token means before
             training begins; see `training.start_vectors`.
         mlp_size: four times `hidden_size` when absent.
+        activation: when absent, that of GPT-2 (GELU by its tanh approximation), of BERT (GELU) or of the Transformer's
+            paper (ReLU).
         smoothing: label smoothing of pairs, section 5.4 of "Attention Is All You Need".
         licence: of the weights.
     """
@@ -192,6 +194,7 @@ class Language(Strict):
     num_layers: int = Field(4, ge=1)
     num_heads: int = Field(4, ge=1)
     mlp_size: int | None = Field(None, ge=1)
+    activation: Literal["gelu", "tanh_gelu", "relu"] | None = None
     context_length: int = Field(64, ge=2)
     dropout: float = Field(0.0, ge=0, lt=1)
     smoothing: float = Field(0.1, ge=0, lt=1)
@@ -203,6 +206,7 @@ class Language(Strict):
         if len(self.columns) != wanted:
             raise ValueError(f"columns: {self.objective} needs {wanted}, not {len(self.columns)}")
         return self
+
 
 
 class Sentiment(Strict):

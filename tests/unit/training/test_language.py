@@ -113,6 +113,14 @@ def test_pairs_in_both_directions_begin_with_their_language(recipe):
     assert set(ends) == {task.tokenizer.end}
 
 
+def test_the_activation_is_the_recipes_or_the_papers(recipe):
+    for objective, own in (("causal", "tanh_gelu"), ("masked", "gelu")):
+        for asked, wanted in ((None, own), ("relu", "relu")):
+            made = recipe(objective, task={"activation": asked})
+            config = LanguageTask(made, made.task).model.config
+            assert getattr(config, "bert", config).activation == wanted
+
+
 def test_every_token_is_read_once_in_an_epoch(recipe):
     task = LanguageTask(made := recipe(batch_size=2), made.task)
     assert isinstance(task.objective, Causal)
