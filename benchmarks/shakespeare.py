@@ -121,7 +121,7 @@ def main() -> None:
     )
     whole = read_recipe(RECIPE).steps
     parser.add_argument("--steps", type=int, default=whole, help="of ours in equal time")
-    parser.add_argument("--half", type=int, default=round(0.42 * whole), help="of ours in half")
+    parser.add_argument("--half", type=int, default=round(0.445 * whole), help="of ours in half")
     given = parser.parse_args()
     folder = os.environ.get("NANOGPT")
     if not folder:
