@@ -208,7 +208,6 @@ class Language(Strict):
         return self
 
 
-
 class Sentiment(Strict):
     """A small BERT learns sentiment from labels and from what the teacher says, in both languages.
 
