@@ -32,7 +32,7 @@ class Optimiser(Strict):
     other_rate: Annotated[float, Field(gt=0)] | None = None
     rates: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
     weight_decay: float = Field(0.05, ge=0)
-    momentum: float = Field(0.95, ge=0, lt=1)
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.95
     betas: tuple[float, float] = (0.9, 0.98)
     warmup_steps: int = Field(100, ge=0)
     decay_share: Annotated[float, Field(gt=0, le=1)] | None = None
