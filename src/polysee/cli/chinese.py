@@ -142,10 +142,7 @@ MESSAGES = (
         "int8 is for onnx and openvino: transformers reads whole weights",
         "--int8 只用于 onnx 和 openvino：transformers 读取完整的权重",
     ),
-    (
-        "there is no device {} that PyTorch could use here; try cpu",
-        "这里没有 PyTorch 可用的设备 {0}；请用 cpu",
-    ),
+    ("there is no device {} here; try cpu", "这里没有设备 {0}；请用 cpu"),
     (
         "int8 runs on a CPU: device must be cpu, not {}",
         "int8 只能在 CPU 上运行：device 应为 cpu，而不是 {0}",

@@ -58,7 +58,7 @@ class Classifier:
             returns: (B, N) float32
         """
         if self.bias is None:
-            return self.embedder.choose(pictures, self.weight)
+            return self.embedder.choose(pictures, self.weight, fairly=True)
         logits = (pictures @ self.weight.T + self.bias).astype(np.float64)
         exponents = np.exp(logits - logits.max(1, keepdims=True))
         return (exponents / exponents.sum(1, keepdims=True)).astype(np.float32)

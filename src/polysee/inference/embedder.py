@@ -163,22 +163,28 @@ class Embedder:
         """
         if not labels:
             raise ConfigError("labels must not be empty")
-        return self.choose(self.embed_image([image]), self.embed_labels(labels, templates))[0]
+        names = self.embed_labels(labels, templates)
+        return self.choose(self.embed_image([image]), names, fairly=True)[0]
 
-    def choose(self, pictures: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    def choose(
+        self, pictures: np.ndarray, labels: np.ndarray, *, fairly: bool = False
+    ) -> np.ndarray:
         """How likely each label is for each picture.
 
         A model trained by a softmax says how likely each is if exactly one is right: each row sums to 1. One trained
         by a sigmoid (SigLIP) says of each label by itself how likely it is.
 
+        Args:
+            fairly: whether the labels are names of things, of which some lie near every picture; see `compare`.
         Shapes:
             pictures: (B, E), labels: (N, E), unit length
             returns: (B, N) float32
         """
+        logits = self.logits(pictures, labels).astype(np.float64)
         if self.bias is not None:
-            logits = self.logits(pictures, labels).astype(np.float64)
             return (1 / (1 + np.exp(-logits))).astype(np.float32)
-        logits = self.compare(pictures, labels).astype(np.float64) * self.scale
+        if fairly:
+            logits = self.compare(pictures, labels).astype(np.float64) * self.scale
         exponents = np.exp(logits - logits.max(1, keepdims=True))
         return (exponents / exponents.sum(1, keepdims=True)).astype(np.float32)
 

@@ -144,5 +144,5 @@ def _device(name: str) -> torch.device:
     if name == "auto":
         return torch.device(next(device for device, is_here in here.items() if is_here))
     if not here[name]:
-        raise ConfigError(f"there is no device {name!r} that PyTorch could use here; try cpu")
+        raise ConfigError(f"there is no device {name!r} here; try cpu")
     return torch.device(name)

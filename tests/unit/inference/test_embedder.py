@@ -148,10 +148,14 @@ def test_a_label_that_lies_near_every_picture_gives_way(folder, image):
     np.testing.assert_array_equal(plain.compare(picture, labels), picture @ labels.T)
     near = unit(np.sign(labels[1:]))  # to the second
     save_background(folder, {"pictures": np.concatenate([np.repeat(near, NEAREST, 0), -near])})
-    compared = polysee.load(folder).compare(picture, labels)
+    fair = polysee.load(folder)
+    compared = fair.compare(picture, labels)
     given_away = near @ labels.T / 2
     assert given_away[0, 1] > given_away[0, 0]
     np.testing.assert_allclose(compared, picture @ labels.T - given_away, atol=5e-3)  # eight bits
+    odds = np.exp(fair.scale * (compared[0, 0] - compared[0, 1]))
+    assert fair.classify(image, ["猫", "狗"])[0] == pytest.approx(odds / (1 + odds), rel=1e-3)
+    np.testing.assert_array_equal(fair.choose(picture, labels), plain.choose(picture, labels))
 
 
 def test_a_background_of_another_model_is_named(folder, image):
