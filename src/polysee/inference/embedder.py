@@ -210,10 +210,11 @@ class Embedder:
     @functools.cached_property
     def _unrelated(self) -> np.ndarray:
         """(P, E): pictures that ship beside the model; none beside most."""
-        found = load_background(self.folder).get("pictures", np.zeros((0, self.embedding_size)))
+        none = np.zeros((0, self.embedding_size), np.float32)
+        found = load_background(self.folder).get("pictures", none)
         if found.shape[1:] != (self.embedding_size,):
             raise CheckpointError(f"{self.folder / BACKGROUND} is of another model")
-        return found.astype(np.float32)
+        return found
 
     def logits(self, pictures: np.ndarray, texts: np.ndarray) -> np.ndarray:
         """What the model's loss reads: the similarities, times the scale, plus the bias if there is one.
