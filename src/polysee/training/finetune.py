@@ -103,7 +103,8 @@ class FinetuneTask:
         return {"image": image, **self.objective.batch(rows, step, part)}
 
     def losses(self, batch: dict[str, Any]) -> dict[str, torch.Tensor]:
-        hold_image_statistics(self.towers)
+        if self.task.hold_statistics:
+            hold_image_statistics(self.towers)
         image = batch["image"]
         if self.kept is None:
             size = self.task.chunk_size

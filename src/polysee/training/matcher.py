@@ -103,7 +103,8 @@ class MatcherTask:
         about = folder_hash(folder)
         first = FIRST_SEED + recipe.seed * 10**9
         blurred = task.blurred if self.codes else 0.0
-        self.shown = self._kept(training_groups(first, task.groups, blurred), about)
+        groups = training_groups(first, task.groups, blurred, task.strayed)
+        self.shown = self._kept(groups, about)
         held_out = [
             group
             for fact in FACTS
@@ -111,7 +112,7 @@ class MatcherTask:
         ]
         self.held_out = self._kept(held_out, about)
         self.names = torch.stack([self._names(language) for language in LANGUAGES])
-        self.model = Taught(self._fresh(about))
+        self.model = Taught(self._fresh(about) if task.start is None else _earlier(task, about))
         self._learn_words(task.words_steps)
         self._plan: tuple[int, list[np.ndarray]] = (-1, [])
 
@@ -178,7 +179,8 @@ class MatcherTask:
 
     def save(self, folder: Path) -> None:
         """Write the model folder: the matcher alone; the towers stay where they are."""
-        origin = f"{self.recipe.name}: from fresh weights on made scenes, over {self.task.towers}"
+        start = self.task.start or "fresh weights"
+        origin = f"{self.recipe.name}: from {start} on made scenes, over {self.task.towers}"
         card = Card(self.pixels, licence="Apache-2.0", origin=origin)
         save_folder(folder, self.model.matcher, card)
 
@@ -296,6 +298,21 @@ class MatcherTask:
         count = len(groups) // size
         batches = [np.array(sorted_rows[i * size : (i + 1) * size]) for i in range(count)]
         return [batches[i] for i in draw.permutation(count)]
+
+
+def _earlier(task: TrainMatcher, about: str) -> Matcher:
+    """The matcher to go on from, which must read what the recipe shows."""
+    assert task.start is not None
+    folder = start_folder(task.start)
+    model, _ = load_folder(folder)
+    if not isinstance(model, Matcher):
+        raise ConfigError(f"{folder}: no matcher of sentences and pictures")
+    config = model.config
+    if (config.towers, config.cuts, config.image_size) != (about, task.cuts, task.image_size):
+        raise ConfigError(
+            f"{folder}: it reads other towers, cuts or image_size than those of the recipe"
+        )
+    return model
 
 
 def own_preferred(scores: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ import hashlib
 import logging
 import random
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from polysee.checkpoints.openvino import compiled, openvino_is_installed
 from polysee.datasets.scenes import Scene, Split, scene_of
 from polysee.datasets.scenes_drawing import IMAGE_SIZE, draw_scene
 from polysee.datasets.scenes_twins import FACTS, Fact, twin
+from polysee.datasets.scenes_words import LANGUAGES, describe, styled
 from polysee.datasets.tables import runs_folder
 from polysee.inputs.pixels import PixelRecipe
 from polysee.models.efficientnet import EfficientNet
@@ -42,13 +43,14 @@ class Group:
     """Scenes that are drawn from one seed, and in which facts the twins differ from the first.
 
     Args:
-        blurred: whether all of them go through codes and back.
+        blurred: whether all of them go through codes and back; `strayed`: whether some of those codes are drawn anew.
     """
 
     seed: int
     scenes: tuple[Scene, ...]
     facts: tuple[Fact, ...]
     blurred: bool = False
+    strayed: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,15 +67,24 @@ class Shown:
     owners: np.ndarray
 
 
-def training_groups(first: int, count: int, blurred: float) -> list[Group]:
+def training_groups(first: int, count: int, blurred: float, strayed: float) -> list[Group]:
     """A scene, two twins of it, and another scene; none holds a fact that is kept for validation or test.
 
     Facts that few scenes have are changed more often than their share.
+
+    Args:
+        blurred: the share of groups that go through codes and back; `strayed`: of those, that some are drawn anew of.
     """
-    return [_training_group(first + i, first + count + i, blurred) for i in range(count)]
+    made = []
+    for i in range(count):
+        group = _training_group(first + i, first + count + i)
+        draw = random.Random(f"blurred-{group.seed}")
+        goes = draw.random() < blurred
+        made.append(replace(group, blurred=goes, strayed=goes and draw.random() < strayed))
+    return made
 
 
-def _training_group(seed: int, other: int, blurred: float) -> Group:
+def _training_group(seed: int, other: int) -> Group:
     draw = random.Random(f"twins-{seed}")
     scene = scene_of("training", seed)
     while draw.random() < _PAINTED and not any(thing.colour for thing in scene.things):
@@ -89,7 +100,7 @@ def _training_group(seed: int, other: int, blurred: float) -> Group:
             scene = scene_of("training", f"{seed}-{draw.random()}")
             scenes, facts = [scene], []
     scenes.append(scene_of("training", other))
-    return Group(seed, tuple(scenes), tuple(facts), draw.random() < blurred)
+    return Group(seed, tuple(scenes), tuple(facts))
 
 
 def pairs(fact: Fact, split: Split, first: int, count: int) -> list[Group]:
@@ -145,13 +156,21 @@ def shown(
     for group in groups:
         drawn = [draw_scene(scene, group.seed, IMAGE_SIZE) for scene in group.scenes]
         pictures = np.stack([d.image for d in drawn])
-        if group.blurred and codes is not None:
+        if group.strayed and codes is not None:
+            pictures = codes.astray(pictures, _told(group), group.seed)
+        elif group.blurred and codes is not None:
             pictures = codes(pictures)
         made = read(pixels_of(pictures, recipe))
         maps.append(made.half().numpy())
         cells = made.shape[-1]
         owners.append(np.stack([_owners(d.owners, cells) for d in drawn]))
     return Shown(list(groups), np.stack(maps), np.stack(owners))
+
+
+def _told(group: Group) -> list[str]:
+    """A sentence about each picture, as what draws reads it."""
+    language = random.Random(f"drawn-{group.seed}").choice(LANGUAGES)
+    return [styled(describe(s, language, group.seed, 1.0), s.style) for s in group.scenes]
 
 
 def kept(

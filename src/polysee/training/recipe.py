@@ -252,6 +252,8 @@ class Finetune(Strict):
         locked_image: leave the image tower as it is; what it says of each picture is then computed once. Zhai et al.
             2022 (LiT, https://arxiv.org/abs/2111.07991).
         rank: of the low-rank additions.
+        hold_statistics: leave the statistics of the image tower's batch normalisation as they are; not where the tower
+            begins with fresh weights, and has none.
         varied: show each picture cut a little and, where left and right mean nothing, mirrored: anew every time.
         chunk_size: rows that are encoded at once, for batches larger than memory; 0 for the whole batch.
         held_out: the share of pictures that are not learnt from, but say when to stop.
@@ -266,6 +268,7 @@ class Finetune(Strict):
     method: Literal["full", "lora", "probe"] = "lora"
     locked_image: bool = False
     rank: int = Field(8, ge=1)
+    hold_statistics: bool = True
     varied: bool = True
     chunk_size: int = Field(0, ge=0)
     held_out: float = Field(0.2, gt=0, lt=1)

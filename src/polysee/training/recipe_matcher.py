@@ -13,9 +13,12 @@ class TrainMatcher(Strict):
     """A matcher of sentences and pictures, from fresh weights, on made scenes and their twins.
 
     Args:
+        start: a matcher to go on from: a bundled model, an earlier run, or a folder; its sizes are then kept, and have
+            to be those of the recipe. None for fresh weights.
         towers: a model folder, or a bundled model, whose towers are read; they are kept as they are.
         blurred_by: a model that turns pictures to codes and back, as drawn ones come from codes; None for none.
-        blurred: the share of pictures that go that way.
+        blurred: the share of pictures that go that way; `strayed`: of those, the share of which some codes are drawn
+            anew by that model, so that they are as drawings are.
         groups: of four pictures: a scene, two twins of it, and another scene. What the tower says of them is computed
             once and kept.
         words_steps: how long it is learnt where words put their things, before pictures come in.
@@ -28,9 +31,11 @@ class TrainMatcher(Strict):
     """
 
     kind: Literal["matcher"]
+    start: str | None = None
     towers: str = "polysee/align-nano"
     blurred_by: str | None = "polysee/dalle-nano"
     blurred: float = Field(0.35, ge=0, le=1)
+    strayed: float = Field(0.0, ge=0, le=1)
     groups: int = Field(2500, ge=1)
     words_steps: int = Field(0, ge=0)
     cells: float = Field(0.5, ge=0)

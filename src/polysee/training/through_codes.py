@@ -1,26 +1,34 @@
 """Pictures as they are once they were turned to codes and back: what a model that reads drawings has to learn from.
 
-Shapes: K pictures, Y/X rows/columns.
+Shapes: K pictures, Y/X rows/columns, N codes of a picture, C codes that there are.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 
-from polysee.checkpoints.folder import load_folder
+from polysee.checkpoints.folder import load_folder, load_folder_tokenizer
 from polysee.errors import ConfigError
+from polysee.generation.drawing import Text
 from polysee.inputs.pixels import PixelRecipe
+from polysee.inputs.tokenizer import Tokenizer
 from polysee.models.dalle import Dalle
 from polysee.models.dvae import Dvae
 from polysee.training.folders import start_folder
+
+_TEMPERATURE = 0.7  # at which pictures are drawn
 
 
 class ThroughCodes:
     """Pictures as they come out of their codes."""
 
-    def __init__(self, model: Dalle | Dvae, pixels: PixelRecipe) -> None:
-        self.model, self.pixels = model, pixels
+    def __init__(
+        self, model: Dalle | Dvae, pixels: PixelRecipe, tokenizer: Tokenizer | None = None
+    ) -> None:
+        self.model, self.pixels, self.tokenizer = model, pixels, tokenizer
 
     @torch.inference_mode()
     def __call__(self, pictures: np.ndarray) -> np.ndarray:
@@ -31,6 +39,25 @@ class ThroughCodes:
         else:
             made = self.model(seen).pixels
         return self.pixels.bytes_of(made)
+
+    @torch.inference_mode()
+    def astray(self, pictures: np.ndarray, texts: Sequence[str], seed: int) -> np.ndarray:
+        """Pictures some of whose codes were drawn anew, from a sentence about each; what drawings look like.
+
+        Shapes:
+            pictures: (K, Y, X, 3) uint8
+            returns: the same
+        Raises:
+            ConfigError: the model draws nothing.
+        """
+        if not isinstance(self.model, Dalle) or self.tokenizer is None:
+            raise ConfigError("only what draws goes astray")
+        codes = self.model.encode_image(self.pixels.normalise(pictures))
+        text = Text(*self.tokenizer(texts))
+        generator = torch.Generator().manual_seed(seed)
+        share = torch.rand(len(codes), 1, generator=generator)
+        codes = astray(self.model, text, codes, share, generator)
+        return self.pixels.bytes_of(self.model.decode_image(codes))
 
 
 def load_through_codes(name: str) -> ThroughCodes:
@@ -43,4 +70,32 @@ def load_through_codes(name: str) -> ThroughCodes:
     model, card = load_folder(folder)
     if not isinstance(model, Dalle | Dvae):
         raise ConfigError(f"{folder}: no model that turns pictures to codes")
-    return ThroughCodes(model, card.pixels)
+    if isinstance(model, Dvae):
+        return ThroughCodes(model, card.pixels)
+    tokenizer = load_folder_tokenizer(folder, model.config.context_length)
+    return ThroughCodes(model, card.pixels, tokenizer)
+
+
+@torch.inference_mode()
+def astray(
+    model: Dalle,
+    text: Text,
+    codes: torch.Tensor,
+    share: torch.Tensor,
+    generator: torch.Generator | None = None,
+) -> torch.Tensor:
+    """Codes, of which some are what the model draws after the true ones before them.
+
+    Shapes:
+        codes: (K, N) int64
+        share: (K, 1), of a picture's codes
+        returns: (K, N) int64
+    """
+    device = codes.device
+    upto = (model(*text, codes).codes / _TEMPERATURE).softmax(2).cumsum(2)  # (K, N, C)
+    lot = torch.rand(codes.shape, generator=generator, device=device)
+    # Where a number by lot falls among the chances, laid end to end.
+    places = torch.searchsorted(upto, lot[..., None] * upto[..., -1:])[..., 0]
+    drawn = places.clamp(max=upto.shape[2] - 1)
+    chosen = torch.rand(codes.shape, generator=generator, device=device) < share
+    return torch.where(chosen, drawn, codes)

@@ -140,6 +140,12 @@ def test_full_moves_what_is_not_locked(family, locked, towers, colours, tmp_path
     assert not [name for name in moved if "running" in name or "tracked" in name]
 
 
+def test_fresh_towers_gather_statistics_where_that_is_asked(towers, colours, tmp_path):
+    task = task_of(asked(towers, colours, tmp_path, "align"))
+    task.task = task.task.model_copy(update={"hold_statistics": False})
+    assert any("running_mean" in name for name in stepped(task))
+
+
 @pytest.mark.parametrize("family", CONFIGS)
 @pytest.mark.parametrize("locked", [False, True])
 def test_lora_moves_its_additions_alone_and_leaves_no_trace(

@@ -62,13 +62,14 @@ def folder(kept_elsewhere, tmp_path_factory):
 
 
 def test_groups_of_training_hold_nothing_that_is_kept():
-    groups = training_groups(1, 40, 0.5)
+    groups = training_groups(1, 40, 0.5, 0.5)
     assert all(scene.split == "training" for group in groups for scene in group.scenes)
     assert {len(group.scenes) for group in groups} == {GROUP}
     assert 5 < sum(group.blurred for group in groups) < 35
     facts = [fact for group in groups for fact in group.facts]
     assert all(facts.count(fact) >= 5 for fact in ("relation", "count", "colour", "thing"))
-    assert groups == training_groups(1, 40, 0.5)
+    assert 2 < sum(group.strayed for group in groups) < sum(group.blurred for group in groups)
+    assert groups == training_groups(1, 40, 0.5, 0.5)
 
 
 def test_pairs_are_of_held_out_combinations():
@@ -221,6 +222,20 @@ def test_the_folder_matches_pictures_of_any_size(folder):
     np.testing.assert_allclose(more[:, 0], scores, atol=1e-4)
 
 
+def test_training_goes_on_from_a_matcher(folder):
+    earlier, _ = load_folder(folder)
+    task = task_of(recipe(start=str(folder), strayed=0.5, words_steps=0))
+    for name, value in task.model.matcher.state_dict().items():
+        assert torch.equal(value, earlier.state_dict()[name].float()), name
+    assert any(group.strayed for group in task.shown.groups)
+    again = task_of(recipe(start=str(folder), words_steps=0))
+    told_apart = [
+        not np.array_equal(one, other)
+        for one, other in zip(task.shown.maps, again.shown.maps, strict=True)
+    ]
+    assert told_apart == [group.strayed for group in task.shown.groups]
+
+
 def test_other_towers_are_refused(folder, tmp_path):
     model, card = load_folder(folder)
     config = replace(model.config, towers="0" * 16)
@@ -237,6 +252,8 @@ def test_other_towers_are_refused(folder, tmp_path):
         ({"batch_size": 28}, "6 groups at most"),
         ({"towers": "polysee/bert-nano"}, "not a model of pictures and text"),
         ({"blurred_by": "polysee/align-nano"}, "pictures to codes"),
+        ({"start": "polysee/scene-judge"}, "no matcher"),
+        ({"start": "polysee/scene-matcher"}, "image_size"),
     ],
 )
 def test_what_does_not_fit_is_named(changes, reason):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load
 
 from polysee.training import run
 from polysee.training.callbacks import Average
@@ -41,7 +41,8 @@ def trained(monkeypatch, tmp_path):
         )
         machines = run.Machines(workers=workers)
         saved = run.train(recipe, machines=machines, resume=resume, progress=False)
-        return made[0], load_file(saved / "model.safetensors")
+        # Read into memory: a file that is mapped is at the mercy of all else in this process.
+        return made[0], load((saved / "model.safetensors").read_bytes())
 
     return train
 

@@ -1,0 +1,52 @@
+"""Pictures through codes: as they come back, and as they are when some of the codes were drawn anew."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from polysee.datasets.scenes import scenes_of
+from polysee.datasets.scenes_drawing import draw_scenes
+from polysee.datasets.scenes_words import describe
+from polysee.errors import ConfigError
+from polysee.generation.drawing import Text
+from polysee.training.through_codes import ThroughCodes, astray, load_through_codes
+
+
+@pytest.fixture(scope="module")
+def seen():
+    """What draws, pictures, and a sentence about each."""
+    scenes = scenes_of("training", range(3))
+    texts = [describe(scene, "chinese", 0, 1.0) for scene in scenes]
+    return load_through_codes("polysee/dalle-nano"), draw_scenes(scenes, range(3)), texts
+
+
+def test_only_the_share_of_codes_that_is_asked_for_goes_astray(seen):
+    codes, pictures, texts = seen
+    true = codes.model.encode_image(codes.pixels.normalise(pictures))
+    share = torch.tensor([[0.0], [0.5], [1.0]])
+    text = Text(*codes.tokenizer(texts))
+    made = astray(codes.model, text, true, share, torch.Generator().manual_seed(0))
+    other = (made != true).float().mean(1)
+    assert other[0] == 0
+    assert 0 < other[1] < 0.5
+    assert 0.5 * other[2] < 2 * other[1] < 2 * other[2]
+    assert other[2] < 0.9  # what is drawn follows from what is true before it
+
+
+def test_pictures_gone_astray_are_the_same_for_the_same_seed_and_near_the_true_ones(seen):
+    codes, pictures, texts = seen
+    first, again, other = (codes.astray(pictures, texts, seed) for seed in (0, 0, 1))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+    plain = codes(pictures)
+    assert first.shape == pictures.shape
+    far = [np.abs(made.astype(int) - pictures).mean() for made in (plain, first, pictures[::-1])]
+    assert far[0] < far[1] < far[2]
+
+
+def test_what_draws_nothing_is_named(seen):
+    codes, pictures, texts = seen
+    with pytest.raises(ConfigError, match="draws"):
+        ThroughCodes(codes.model.dvae, codes.pixels).astray(pictures, texts, 0)
