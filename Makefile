@@ -47,7 +47,8 @@ docs: setup
 REVISION ?= 1
 matcher: setup
 	$(BIN)/polysee train recipes/dalle-nano/4-matcher.yaml --anew
-	$(BIN)/python -m recipes.bundle scene-matcher scene-matcher --revision $(REVISION)
+	$(BIN)/polysee train recipes/dalle-nano/4-matcher-on.yaml --anew
+	$(BIN)/python -m recipes.bundle scene-matcher-on scene-matcher --revision $(REVISION)
 
 clean:
 	rm -rf $(VENV) site demo-out
