@@ -179,8 +179,13 @@ class MatcherTask:
 
     def save(self, folder: Path) -> None:
         """Write the model folder: the matcher alone; the towers stay where they are."""
-        start = self.task.start or "fresh weights"
-        origin = f"{self.recipe.name}: from {start} on made scenes, over {self.task.towers}"
+        start, towers = (
+            None if name is None else Path(name).name if Path(name).is_absolute() else name
+            for name in (self.task.start, self.task.towers)
+        )
+        origin = (
+            f"{self.recipe.name}: from {start or 'fresh weights'} on made scenes, over {towers}"
+        )
         card = Card(self.pixels, licence="Apache-2.0", origin=origin)
         save_folder(folder, self.model.matcher, card)
 
