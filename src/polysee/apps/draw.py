@@ -14,6 +14,7 @@ from PIL import Image
 from polysee.apps.draw_by import Start as Start
 from polysee.apps.draw_by import drawer_of
 from polysee.apps.draw_refusals import refuse
+from polysee.checkpoints.folder import shown_name
 from polysee.errors import ConfigError, NotSupportedError, QueryError
 from polysee.inference.drawing import DEFAULT_STEERING, ImageGenerator, Progress, Steering
 from polysee.inference.encoders import Dtype
@@ -95,7 +96,7 @@ def draw_pictures(
         few = replace(steering, seed=steering.seed + begin)
         told = _told(progress, begin, end - begin, count)
         for row, picture in enumerate(drawer.draw(prompt, end - begin, few, told)):
-            made = Made(_shown(generator.id), few.seed + row)
+            made = Made(shown_name(generator.id), few.seed + row)
             if picture is None:
                 held_back.append(made.seed)
             else:
@@ -110,7 +111,7 @@ def draw_pictures(
     if count > 1:
         sheet = out / "sheet.png"
         whole = contact_sheet([one.picture for one in drawn])
-        save_picture(sheet, whole, Made(_shown(generator.id), steering.seed))
+        save_picture(sheet, whole, Made(shown_name(generator.id), steering.seed))
     seconds = time.perf_counter() - began
     files = [one.file for one in drawn]
     unknown = drawer.unknown_words(prompt)
@@ -122,11 +123,6 @@ class _Drawn(NamedTuple):
 
     file: Path
     picture: np.ndarray
-
-
-def _shown(id: str) -> str:
-    """How labels name a model: of a folder its last part, since the rest is about a person's machine."""
-    return Path(id).name if Path(id).is_absolute() else id
 
 
 def _turns(count: int, at_once: int) -> Iterator[tuple[int, int]]:

@@ -57,6 +57,16 @@ class Card:
     unsure_below: float = 0.0
 
 
+def shown_name(name: str) -> str:
+    """How cards and labels name a model: of a folder its last part, since the rest is about a person's machine.
+
+    Example:
+        >>> shown_name("polysee/dalle-nano"), shown_name("/home/li/models/mine")
+        ('polysee/dalle-nano', 'mine')
+    """
+    return Path(name).name if Path(name).is_absolute() else name
+
+
 def save_folder(folder: Path, model: nn.Module, card: Card, *, half: bool = True) -> None:
     """Write a model folder; the tokenizer is copied by who trained it."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -15,7 +15,7 @@ import torch
 from tokenizers import Tokenizer as Backend
 from torch.nn import functional as F
 
-from polysee.checkpoints.folder import TOKENIZER, Card, load_folder, save_folder
+from polysee.checkpoints.folder import TOKENIZER, Card, load_folder, save_folder, shown_name
 from polysee.datasets.scenes import Scene, scene_of, scenes_of
 from polysee.datasets.scenes_drawing import draw_scene
 from polysee.datasets.scenes_words import LANGUAGES, Language, describe, styled
@@ -121,7 +121,7 @@ class DalleTask:
 
     def save(self, folder: Path) -> None:
         """Write the model folder: VAE, Transformer and tokenizer."""
-        origin = f"{self.recipe.name}: on made scenes, from {self.task.start}"
+        origin = f"{self.recipe.name}: on made scenes, from {shown_name(self.task.start)}"
         save_folder(
             folder, self.model, Card(self.pixels, licence="Apache-2.0", origin=origin), half=False
         )

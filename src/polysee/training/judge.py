@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from polysee.checkpoints.folder import Card, load_folder, save_folder
+from polysee.checkpoints.folder import Card, load_folder, save_folder, shown_name
 from polysee.datasets.scenes import KINDS, Scene, scene_of, scenes_of
 from polysee.datasets.scenes_drawing import draw_scene, draw_scenes
 from polysee.datasets.scenes_truth import (
@@ -127,13 +127,11 @@ class JudgeTask:
 
     def save(self, folder: Path) -> None:
         """Write the model folder."""
-        start, coder = (
-            None if name is None else Path(name).name if Path(name).is_absolute() else name
-            for name in (self.task.start, self.task.blurred_by)
-        )
-        origin = f"{self.recipe.name}: from {start or 'fresh weights'} on made scenes"
+        start = shown_name(self.task.start) if self.task.start else "fresh weights"
+        origin = f"{self.recipe.name}: from {start} on made scenes"
         if self.codes is not None:
-            origin += f", some of them through the codes of {coder}"
+            assert self.task.blurred_by is not None
+            origin += f", some of them through the codes of {shown_name(self.task.blurred_by)}"
         card = Card(self.pixels, licence=self.licence, origin=origin)
         save_folder(folder, self.model, card, half=False)
 

@@ -21,6 +21,7 @@ from polysee.checkpoints.folder import (
     load_folder,
     load_folder_tokenizer,
     save_folder,
+    shown_name,
 )
 from polysee.datasets.scenes import MOST
 from polysee.datasets.scenes_spans import describe_with_owners
@@ -112,7 +113,7 @@ class MatcherTask:
         ]
         self.held_out = self._kept(held_out, about)
         self.names = torch.stack([self._names(language) for language in LANGUAGES])
-        self.model = Taught(self._fresh(about) if task.start is None else _earlier(task, about))
+        self.model = Taught(_earlier(task.start, task, about) if task.start else self._fresh(about))
         self._learn_words(task.words_steps)
         self._plan: tuple[int, list[np.ndarray]] = (-1, [])
 
@@ -179,13 +180,9 @@ class MatcherTask:
 
     def save(self, folder: Path) -> None:
         """Write the model folder: the matcher alone; the towers stay where they are."""
-        start, towers = (
-            None if name is None else Path(name).name if Path(name).is_absolute() else name
-            for name in (self.task.start, self.task.towers)
-        )
-        origin = (
-            f"{self.recipe.name}: from {start or 'fresh weights'} on made scenes, over {towers}"
-        )
+        start = shown_name(self.task.start) if self.task.start else "fresh weights"
+        towers = shown_name(self.task.towers)
+        origin = f"{self.recipe.name}: from {start} on made scenes, over {towers}"
         card = Card(self.pixels, licence="Apache-2.0", origin=origin)
         save_folder(folder, self.model.matcher, card)
 
@@ -305,10 +302,9 @@ class MatcherTask:
         return [batches[i] for i in draw.permutation(count)]
 
 
-def _earlier(task: TrainMatcher, about: str) -> Matcher:
+def _earlier(start: str, task: TrainMatcher, about: str) -> Matcher:
     """The matcher to go on from, which must read what the recipe shows."""
-    assert task.start is not None
-    folder = start_folder(task.start)
+    folder = start_folder(start)
     model, _ = load_folder(folder)
     if not isinstance(model, Matcher):
         raise ConfigError(f"{folder}: no matcher of sentences and pictures")
