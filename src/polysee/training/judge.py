@@ -20,6 +20,7 @@ from polysee.datasets.scenes_truth import (
     COLOUR_NAMES,
     CONCEPTS,
     FEELINGS,
+    NOT_ASKED,
     rearranged,
     truth_of,
 )
@@ -35,6 +36,9 @@ from polysee.training.recipe_drawing import TrainJudge
 from polysee.training.through_codes import load_through_codes
 
 FIRST_SEED = 500 * 10**9  # others begin at their own seed, times 10^9
+_LUMA_CHROMA = np.array(
+    [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]]
+)  # from red, green and blue
 VALIDATION_SEED = 2_000_000  # the validation pictures are the same whatever a run's own seed is
 
 
@@ -78,8 +82,11 @@ class JudgeTask:
             blurred = np.flatnonzero(draw.random(len(pictures)) < self.task.blurred)
             if len(blurred):
                 pictures[blurred] = self.codes(pictures[blurred])
-        pixels = self.pixels.normalise(pictures)
         truth = {k: torch.from_numpy(v) for k, v in asdict(truth_of(scenes)).items()}
+        other = np.flatnonzero(draw.random(len(pictures)) < self.task.recoloured)
+        pictures[other] = recoloured(pictures[other], draw)
+        truth["colour"][other] = NOT_ASKED
+        pixels = self.pixels.normalise(pictures)
         absent = draw.integers(len(CONCEPTS), size=(len(scenes), self.task.absent))
         return {
             "pixels": spoiled(pixels, self.task.spoiled, draw),
@@ -178,6 +185,28 @@ def shares_of(owners: np.ndarray, things: int, grid_size: int) -> torch.Tensor:
     whose = torch.from_numpy(owners)[:, None] == torch.arange(1, things + 1).view(1, -1, 1, 1)
     shares = F.avg_pool2d(whose.float(), owners.shape[1] // grid_size)  # (B, M, rows, columns)
     return shares.flatten(2).mT
+
+
+def recoloured(pictures: np.ndarray, draw: np.random.Generator) -> np.ndarray:
+    """Pictures whose colours are all turned round by an angle, paler and darker by lot: a thing is known in any colour.
+
+    In luma and chroma as the norm BT.601 has them.
+
+    Shapes:
+        pictures: (K, Y, X, 3) uint8
+        returns: the same
+    """
+    count = len(pictures)
+    light, strength = draw.uniform(0.5, 1.2, count), draw.uniform(0, 1.3, count)
+    angle = draw.uniform(0, 2 * np.pi, count)
+    turn = np.zeros((count, 3, 3))
+    turn[:, 0, 0] = light
+    turn[:, 1, 1] = turn[:, 2, 2] = light * strength * np.cos(angle)
+    turn[:, 2, 1] = light * strength * np.sin(angle)
+    turn[:, 1, 2] = -turn[:, 2, 1]
+    change = (np.linalg.inv(_LUMA_CHROMA) @ turn @ _LUMA_CHROMA).astype(np.float32)
+    turned = np.einsum("kij,kyxj->kyxi", change, pictures.astype(np.float32), optimize=True)
+    return turned.round().clip(0, 255).astype(np.uint8)
 
 
 def spoiled(pixels: torch.Tensor, most: float, draw: np.random.Generator) -> torch.Tensor:

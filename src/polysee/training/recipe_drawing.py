@@ -89,6 +89,8 @@ class TrainJudge(Strict):
         blurred: the share of pictures that go that way.
         image_size, patch_size, hidden_size, num_layers: see `models.judge`.
         rearranged: the share of scenes of two things that are put side by side instead.
+        recoloured: the share of pictures whose colours are turned round, and not asked about: some combinations of
+            thing and colour are never drawn for training, and a thing is to be known in them too.
         spoiled: how much pictures are blurred at most, and a tenth of that noisy: made ones are not as clean.
         absent: how many concepts that are not there each picture is asked about; half of them the likeliest.
         validation_pictures: of combinations that training never shows.
@@ -103,6 +105,7 @@ class TrainJudge(Strict):
     hidden_size: int = Field(128, ge=8)
     num_layers: int = Field(3, ge=1)
     rearranged: float = Field(0.3, ge=0, le=1)
+    recoloured: float = Field(0.0, ge=0, le=1)
     spoiled: float = Field(0.6, ge=0, le=1)
     absent: int = Field(6, ge=2)
     validation_pictures: int = Field(500, ge=1)
