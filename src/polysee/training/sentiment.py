@@ -28,6 +28,7 @@ from polysee.training.sentiment_data import (
     LABELS,
     NEUTRAL,
     UNKNOWN,
+    batch_of_like_length,
     neutral_texts,
     parts_of,
     read_reviews,
@@ -161,7 +162,14 @@ class SentimentTask:
     def _ask_teacher(self, parts: list[str], parents: list[int], neutral: int) -> None:
         """What the teacher says of every review and part; its vectors without what all of their language share."""
         learnt = self.reviews.learnt
-        found = judge(learnt.texts, learnt.numbers, parts, parents)
+        found = judge(
+            learnt.texts,
+            learnt.numbers,
+            parts,
+            parents,
+            reader_epochs=self.task.reader_epochs,
+            half=self.recipe.precision == "bf16-mixed",
+        )
         good = torch.from_numpy(np.concatenate([one.chances for one in found])).float()
         good = F.pad(good, (0, neutral), value=0.5)
         self.chances = torch.stack([1 - good, good], dim=1)
@@ -196,14 +204,3 @@ class SentimentTask:
         for block, start in zip(bert.blocks, teacher.blocks[: sizes.num_layers], strict=True):
             block.load_state_dict(start.state_dict())
         return model
-
-
-def batch_of_like_length(lengths: np.ndarray, step: int, size: int, seed: int) -> np.ndarray:
-    """The rows of a step: of like length, nearly all once an epoch."""
-    per_epoch = max(1, len(lengths) // size)
-    epoch, place = divmod(step, per_epoch)
-    draw = np.random.default_rng([seed, epoch])
-    order = np.argsort(lengths * draw.uniform(0.85, 1.15, len(lengths)), kind="stable")
-    offset = int(draw.integers(len(lengths) - per_epoch * size + 1))
-    start = offset + int(draw.permutation(per_epoch)[place]) * size
-    return order[start : start + size]

@@ -1,7 +1,8 @@
-"""What a large frozen model and a linear one over n-grams, together, say of a text's sentiment.
+"""What a large frozen model, a linear one over n-grams, and of Chinese a reader say together of a text's sentiment.
 
-The large one is multilingual-e5-small: logistic regression over the means of some of its layers. Neither judges a text
-that it was fitted on: the texts are cut into folds, and each fold is judged by what was fitted on the others.
+The large one is multilingual-e5-small: logistic regression over the means of some of its layers; the reader see
+`training.sentiment_reader`. None judges a text that it was fitted on: the texts are cut into folds, and each fold is
+judged by what was fitted on the others.
 
 Shapes: N texts, L layers, D hidden size.
 """
@@ -26,13 +27,14 @@ from polysee.inputs.prompts import is_chinese
 from polysee.layers.attention import padding_mask
 from polysee.layers.pooling import mean_token
 from polysee.models.bert import Bert
+from polysee.training.sentiment_reader import odds_by_reading
 
 log = logging.getLogger(__name__)
 
 LAYERS = (6, 8, 10, 12)
 MOST_TOKENS = 64
 CHUNK = 512
-FOLDS = 5
+FOLDS = 3
 STRENGTHS = {"layers": 3e-3, "grams": 10.0}
 """One over how strongly each regression is regularised."""
 
@@ -51,13 +53,21 @@ class Judged:
 
 
 def judge(
-    texts: Sequence[str], numbers: Sequence[int], others: Sequence[str], parents: Sequence[int]
+    texts: Sequence[str],
+    numbers: Sequence[int],
+    others: Sequence[str],
+    parents: Sequence[int],
+    *,
+    reader_epochs: int = 0,
+    half: bool = False,
 ) -> tuple[Judged, Judged]:
     """Judge labelled texts, and others that are parts of them.
 
     Args:
         numbers: 0 for bad, 1 for good.
         parents: for each of the others, of which text it is a part: who was fitted on that does not judge it.
+        reader_epochs: how long the reader is fitted; 0 for without.
+        half: whether the reader computes in bfloat16.
     Returns:
         Of the texts, and of the others.
     """
@@ -76,8 +86,15 @@ def judge(
             if not len(asked):
                 continue
             flat = layers.reshape(len(every), -1)
-            odds[asked] += 0.5 * _by_layers(flat, truth, learnt, asked)
-            odds[asked] += 0.5 * _by_grams(every, truth, learnt, asked, bool(chinese[asked[0]]))
+            said = [
+                _by_layers(flat, truth, learnt, asked),
+                _by_grams(every, truth, learnt, asked, bool(chinese[asked[0]])),
+            ]
+            if reader_epochs and chinese[asked[0]]:
+                given = [every[i] for i in learnt], truth[learnt], [every[i] for i in asked]
+                said.append(odds_by_reading(*given, epochs=reader_epochs, half=half))
+            odds[asked] = np.mean(said, axis=0)
+            log.info("teacher: fold %d of %d, %d texts judged", number + 1, FOLDS, len(asked))
     chances = 1 / (1 + np.exp(-odds))
     for language, name in ((chinese, "Chinese"), (~chinese, "English")):
         own = language[: len(texts)]
