@@ -334,10 +334,9 @@ def test_roformer_is_that_of_transformers(drawn):
     drawn(theirs)
     theirs.encoder.embed_positions.weight.copy_(angles)  # a table that is not learnt
     ours = Roformer(RoformerConfig(60, 32, 2, 4, 48)).eval()
-    ours.load_state_dict(dict(map(roformer_entry, theirs.state_dict().items())), strict=False)
-    assert not {k for k, _ in ours.named_parameters()} - {
-        key for key, _ in map(roformer_entry, theirs.state_dict().items())
-    }
+    given = dict(map(roformer_entry, theirs.state_dict().items()))
+    del given["encoder.embed_positions.weight"]
+    ours.load_state_dict(given)
     tokens = torch.randint(60, (3, 17))
     mask = torch.arange(17) < torch.tensor([[17], [9], [4]])
     expected = theirs(tokens, attention_mask=mask.long()).last_hidden_state

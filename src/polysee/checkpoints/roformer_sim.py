@@ -6,15 +6,16 @@ pre-trained on much Chinese, then on pairs of sentences that mean the same. Read
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from importlib import import_module
 from importlib.util import find_spec
+from itertools import product
 from pathlib import Path
 
 import torch
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+from tokenizers import Tokenizer
 
 from polysee.errors import CheckpointError
+from polysee.inputs.vocabularies import wordpiece
 from polysee.models.roformer import Roformer, RoformerConfig
 
 WEIGHTS, VOCABULARY = "roformer_unilm_small.onnx", "roformer_vocab.txt"
@@ -36,7 +37,7 @@ _NORMS = (
 
 
 def load_roformer_sim(folder: Path | None = None) -> tuple[Roformer, Tokenizer]:
-    """Read the model and its tokenizer, which neither cuts nor pads.
+    """Read the model, without its map for pairs of sentences, and its tokenizer, which neither cuts nor pads.
 
     Args:
         folder: with the file of weights and that of the vocabulary; the installed package's by default.
@@ -44,11 +45,7 @@ def load_roformer_sim(folder: Path | None = None) -> tuple[Roformer, Tokenizer]:
         CheckpointError: the package is absent, or the files are not of this form.
     """
     folder = folder or _packaged()
-    given = _tensors(folder / WEIGHTS)
-    try:
-        state = _our_state(given)
-    except KeyError as error:
-        raise CheckpointError(f"{folder / WEIGHTS}: no tensor {error}") from error
+    state = _our_state(_tensors(folder / WEIGHTS), folder / WEIGHTS)
     size = state["token.weight"].shape[1]
     config = RoformerConfig(
         vocab_size=len(state["token.weight"]),
@@ -58,8 +55,18 @@ def load_roformer_sim(folder: Path | None = None) -> tuple[Roformer, Tokenizer]:
         mlp_size=len(state["blocks.0.mlp.expand.bias"]),
     )
     model = Roformer(config)
-    model.load_state_dict(state)
-    return model.eval(), _tokenizer(folder / VOCABULARY)
+    try:
+        model.load_state_dict(state)
+        words = (folder / VOCABULARY).read_text("utf-8").rstrip("\n").split("\n")
+        backend = wordpiece(words)
+    except (RuntimeError, OSError, KeyError) as error:
+        raise CheckpointError(f"{folder}: not the files of RoFormer-Sim: {error}") from error
+    if len(words) != config.vocab_size:
+        raise CheckpointError(
+            f"{folder / VOCABULARY}: {len(words)} tokens, and the model knows {config.vocab_size}"
+        )
+    backend.encode_special_tokens = True  # the library's name for "encode them as text"
+    return model.eval(), backend
 
 
 def _packaged() -> Path:
@@ -73,46 +80,39 @@ def _packaged() -> Path:
 def _tensors(path: Path) -> dict[str, torch.Tensor]:
     try:
         onnx = import_module("onnx")
-        from_onnx = import_module("onnx.numpy_helper").to_array
+        to_array = import_module("onnx.numpy_helper").to_array
     except ImportError as error:
         raise CheckpointError(f"the package onnx is not installed: {_INSTALL}") from error
-    graph = onnx.load(str(path)).graph
+    try:
+        graph = onnx.load(str(path)).graph
+    except Exception as error:  # protobuf's own, which onnx does not name
+        raise CheckpointError(f"{path}: not a readable ONNX file: {error}") from error
     return {
-        tensor.name.removesuffix(":0"): torch.from_numpy(from_onnx(tensor).copy())
+        tensor.name.removesuffix(":0"): torch.from_numpy(to_array(tensor).copy())
         for tensor in graph.initializer
     }
 
 
-def _our_state(given: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    state = {
-        "token.weight": given["Embedding-Token/embeddings"],
-        "token_type.weight": given["Embedding-Segment/embeddings"],
-        "norm.weight": given["Embedding-Norm/mul/ReadVariableOp"],
-        "norm.bias": given["Embedding-Norm/add_1/ReadVariableOp"],
-    }
-    layer = number = 0
-    while f"Transformer-{layer}-FeedForward-Norm/mul/ReadVariableOp" in given:
-        for ours, part in _LINEARS:
+def _our_state(given: dict[str, torch.Tensor], path: Path) -> dict[str, torch.Tensor]:
+    """By our names. Of the rest of the file, constants of its graph and the map for pairs, nothing is asked."""
+    layers = sum(name.endswith("-FeedForward-Norm/mul/ReadVariableOp") for name in given)
+    if not layers:
+        raise CheckpointError(f"{path}: no layers of RoFormer-Sim in it")
+    try:
+        state = {
+            "token.weight": given["Embedding-Token/embeddings"],
+            "token_type.weight": given["Embedding-Segment/embeddings"],
+            "norm.weight": given["Embedding-Norm/mul/ReadVariableOp"],
+            "norm.bias": given["Embedding-Norm/add_1/ReadVariableOp"],
+        }
+        for number, (layer, (ours, part)) in enumerate(product(range(layers), _LINEARS)):
             name = f"Transformer-{layer}-{part}/dense" + (f"_{number}" if number else "")
             state[f"blocks.{layer}.{ours}.weight"] = given[f"{name}/Tensordot/Reshape_1"].T
             state[f"blocks.{layer}.{ours}.bias"] = given[f"{name}/BiasAdd/ReadVariableOp"]
-            number += 1
-        for ours, part in _NORMS:
+        for layer, (ours, part) in product(range(layers), _NORMS):
             name = f"Transformer-{layer}-{part}"
             state[f"blocks.{layer}.{ours}.weight"] = given[f"{name}/mul/ReadVariableOp"]
             state[f"blocks.{layer}.{ours}.bias"] = given[f"{name}/add_1/ReadVariableOp"]
-        layer += 1
+    except KeyError as error:
+        raise CheckpointError(f"{path}: no tensor {error}") from error
     return state
-
-
-def _tokenizer(path: Path) -> Tokenizer:
-    tokens = path.read_text("utf-8").rstrip("\n").split("\n")
-    vocabulary = {token: number for number, token in enumerate(tokens)}
-    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]",
-        special_tokens=[(token, vocabulary[token]) for token in ("[CLS]", "[SEP]")],
-    )
-    return tokenizer

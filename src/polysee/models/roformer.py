@@ -1,7 +1,8 @@
 """RoFormer: BERT whose attention turns queries and keys by an angle that says where they stand.
 
 Su et al. 2021 (https://arxiv.org/abs/2104.09864). Differs from BERT in that alone: there is no table of positions, so
-what attention sees of two tokens is how far apart they are.
+what attention sees of two tokens is how far apart they are. Here it serves as a teacher
+(`checkpoints.roformer_sim`): it reads, and no folder of it is written.
 
 Shapes: B batch, T tokens, H heads, K head size, D hidden size, V vocabulary.
 """
@@ -13,8 +14,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from polysee.errors import ConfigError
-from polysee.layers.attention import Attention, attention, padding_mask
+from polysee.errors import ConfigError, NotSupportedError
+from polysee.layers.attention import Attention, Cache, attention, padding_mask
 from polysee.layers.block import PostNormBlock
 from polysee.layers.initialise import initialise
 from polysee.layers.sizes import check_sizes
@@ -43,7 +44,7 @@ class RoformerConfig:
         check_sizes(self)
         if self.hidden_size % (2 * self.num_heads):
             raise ConfigError(
-                f"hidden_size {self.hidden_size} does not give each of num_heads {self.num_heads} an even share"
+                f"hidden_size {self.hidden_size} is not a multiple of twice num_heads {self.num_heads}"
             )
 
 
@@ -56,41 +57,44 @@ def rotate(x: torch.Tensor) -> torch.Tensor:
         x: (..., T, K), K even
         returns: the same
     Example:
-        >>> rotate(torch.tensor([[1.0, 0.0], [1.0, 0.0]]))[1].tolist()
-        [0.5403022766113281, 0.8414709568023682]
+        >>> rotate(torch.tensor([[1.0, 0.0], [1.0, 0.0]]))[1].round(decimals=2)
+        tensor([0.5400, 0.8400])
     """
     tokens, size = x.shape[-2:]
     powers = torch.arange(0, size, 2, dtype=torch.float32, device=x.device) / size
     place = torch.arange(tokens, dtype=torch.float32, device=x.device)
     angle = torch.outer(place, 10000.0**-powers)  # (T, K / 2)
     cosine, sine = angle.cos(), angle.sin()
-    even, odd = x[..., 0::2].float(), x[..., 1::2].float()
+    even, odd = x[..., 0::2], x[..., 1::2]
     turned = torch.stack([even * cosine - odd * sine, odd * cosine + even * sine], dim=-1)
     return turned.flatten(-2).to(x.dtype)
 
 
 class RotaryAttention(Attention):
-    """Multi-head attention of a text to itself, by distance.
+    """Multi-head attention of a whole text to itself, by distance.
 
     Shapes:
         x: (B, T, D); mask: broadcastable to (B, H, T, T), bool
         returns: (B, T, D)
+    Raises:
+        NotSupportedError: a context or a cache is given.
     """
 
     def forward(
-        self, x: torch.Tensor, mask: torch.Tensor | None = None, **_: object
+        self,
+        x: torch.Tensor,
+        mask: torch.Tensor | None = None,
+        *,
+        causal: bool = False,
+        context: torch.Tensor | None = None,
+        cache: Cache | None = None,
     ) -> torch.Tensor:
+        if context is not None or cache is not None:
+            raise NotSupportedError("rotary attention reads whole texts: no context, no cache")
         query, key, value = (self._split(of(x)) for of in (self.query, self.key, self.value))
-        mixed = attention(rotate(query), rotate(key), value, mask)  # (B, H, T, K)
+        query, key = rotate(torch.stack([query, key]))  # (B, H, T, K) each
+        mixed = attention(query, key, value, mask, causal=causal)
         return self.output(mixed.transpose(1, 2).flatten(2))
-
-
-class RoformerBlock(PostNormBlock):
-    """BERT's block with rotary attention."""
-
-    def __init__(self, hidden_size: int, num_heads: int, mlp_size: int, **how: object) -> None:
-        super().__init__(hidden_size, num_heads, mlp_size, **how)  # type: ignore[arg-type]
-        self.attention = RotaryAttention(hidden_size, num_heads)
 
 
 class Roformer(nn.Module):
@@ -114,13 +118,14 @@ class Roformer(nn.Module):
         self.norm = nn.LayerNorm(config.hidden_size, eps=config.norm_epsilon)
         self.dropout = nn.Dropout(config.dropout)
         self.blocks = nn.ModuleList(
-            RoformerBlock(
+            PostNormBlock(
                 config.hidden_size,
                 config.num_heads,
                 config.mlp_size,
                 activation=config.activation,
                 norm_epsilon=config.norm_epsilon,
                 dropout=config.dropout,
+                attention=RotaryAttention,
             )
             for _ in range(config.num_layers)
         )

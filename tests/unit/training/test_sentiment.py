@@ -185,6 +185,29 @@ def test_a_reader_learns_and_is_asked_once(reader, monkeypatch):
     monkeypatch.setattr(sentiment_reader, "load_roformer_sim", None)
     again = sentiment_reader.odds_by_reading(*given, epochs=8, half=False)
     assert np.array_equal(odds, again)
+    for how in ({"epochs": 7, "half": False}, {"epochs": 8, "half": True}):
+        with pytest.raises(
+            TypeError
+        ):  # of other settings nothing is known: it would be loaded again
+            sentiment_reader.odds_by_reading(*given, **how)
+    monkeypatch.setattr(sentiment_reader, "RATE", 1e-3)
+    with pytest.raises(TypeError):
+        sentiment_reader.odds_by_reading(*given, epochs=8, half=False)
+
+
+def test_rates_fall_from_the_last_layer_to_the_embeddings():
+    how = sentiment_reader._rates(layers=3, steps=100)
+    names = (
+        "body.token.weight",
+        *(f"body.blocks.{i}.mlp.expand.bias" for i in range(3)),
+        "head.bias",
+    )
+    embeddings, first, second, last, head = (how.rate * how.factor(name) for name in names)
+    assert last == pytest.approx(sentiment_reader.RATE)
+    assert (
+        second / last == first / second == pytest.approx(embeddings / first) == pytest.approx(0.85)
+    )
+    assert head == pytest.approx(sentiment_reader.HEAD_RATE)
 
 
 def test_of_chinese_the_reader_is_a_teacher_too(small, reader, monkeypatch):
@@ -200,7 +223,8 @@ def test_of_chinese_the_reader_is_a_teacher_too(small, reader, monkeypatch):
     chinese = np.array([is_chinese(text) for text in texts])
     assert sorted(asked) == sorted(np.array(texts)[chinese])
     assert (judged.chances[chinese] > 0.9).all()
-    assert (judged.chances[~chinese] < 0.9).any()
+    without, _ = sentiment_teacher.judge(texts, labels, [], [])
+    assert np.array_equal(judged.chances[~chinese], without.chances[~chinese])
 
 
 def test_parts_are_of_their_text():
