@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from polysee.datasets.scenes import KINDS, MOST_THINGS, Relation, Scene, Thing
-from polysee.datasets.scenes_art import COLOURS
+from polysee.datasets.scenes_art import COLOURS, OTHER_COLOURS
 from polysee.datasets.scenes_things import concepts
 
 NOT_ASKED = -100  # PyTorch's losses leave it out
@@ -83,9 +83,22 @@ def rearranged(scene: Scene, draw: random.Random) -> Scene:
     return replace(scene, relations=(Relation("left of", *order),))
 
 
+def in_other_colours(scene: Scene, draw: random.Random) -> Scene:
+    """The same things, each that can have any colour in one that has no name here, and is not asked about.
+
+    Which colours go with which thing is kept from training in part; what is to be known in all of them learns from
+    these.
+    """
+    things = (
+        replace(thing, colour=draw.choice(OTHER_COLOURS)) if thing.colour else thing
+        for thing in scene.things
+    )
+    return replace(scene, things=tuple(things))
+
+
 def _answers(thing: Thing, *, alone: bool) -> dict[str, int]:
     found = {"concept": _NUMBER[thing.concept], "count": thing.count - 1}
-    if thing.colour:
+    if thing.colour in COLOURS:
         found["colour"] = COLOUR_NAMES.index(thing.colour)
     if alone and thing.count == 1:
         found["size"] = SIZES.index(thing.size)

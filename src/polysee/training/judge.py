@@ -20,7 +20,7 @@ from polysee.datasets.scenes_truth import (
     COLOUR_NAMES,
     CONCEPTS,
     FEELINGS,
-    NOT_ASKED,
+    in_other_colours,
     rearranged,
     truth_of,
 )
@@ -37,9 +37,6 @@ from polysee.training.through_codes import load_through_codes
 
 FIRST_SEED = 500 * 10**9  # others begin at their own seed, times 10^9
 VALIDATION_SEED = 2_000_000  # the validation pictures are the same whatever a run's own seed is
-_LUMA_CHROMA = np.array(
-    [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]]
-)  # from red, green and blue
 
 
 class JudgeTask:
@@ -82,12 +79,8 @@ class JudgeTask:
             blurred = np.flatnonzero(draw.random(len(pictures)) < self.task.blurred)
             if len(blurred):
                 pictures[blurred] = self.codes(pictures[blurred])
-        truth = {k: torch.from_numpy(v) for k, v in asdict(truth_of(scenes)).items()}
-        if self.task.recoloured:
-            other = np.flatnonzero(draw.random(len(pictures)) < self.task.recoloured)
-            pictures[other] = recoloured(pictures[other], draw)
-            truth["colour"][other] = NOT_ASKED
         pixels = self.pixels.normalise(pictures)
+        truth = {k: torch.from_numpy(v) for k, v in asdict(truth_of(scenes)).items()}
         absent = draw.integers(len(CONCEPTS), size=(len(scenes), self.task.absent))
         return {
             "pixels": spoiled(pixels, self.task.spoiled, draw),
@@ -145,10 +138,12 @@ class JudgeTask:
 
     def _scene(self, seed: int) -> Scene:
         scene, draw = scene_of("training", seed), random.Random(f"judge-{seed}")
-        if draw.random() >= self.task.rearranged:
-            return scene
-        other = rearranged(scene, draw)
-        return other if other.split == "training" else scene
+        if draw.random() < self.task.rearranged:
+            other = rearranged(scene, draw)
+            scene = other if other.split == "training" else scene
+        if draw.random() < self.task.recoloured:
+            scene = in_other_colours(scene, draw)
+        return scene
 
 
 def _fresh(task: TrainJudge) -> Judge:
@@ -186,28 +181,6 @@ def shares_of(owners: np.ndarray, things: int, grid_size: int) -> torch.Tensor:
     whose = torch.from_numpy(owners)[:, None] == torch.arange(1, things + 1).view(1, -1, 1, 1)
     shares = F.avg_pool2d(whose.float(), owners.shape[1] // grid_size)  # (B, M, rows, columns)
     return shares.flatten(2).mT
-
-
-def recoloured(pictures: np.ndarray, draw: np.random.Generator) -> np.ndarray:
-    """Pictures whose colours are all turned round by an angle, paler and darker by lot: a thing is known in any colour.
-
-    In luma and chroma as the standard BT.601 has them.
-
-    Shapes:
-        pictures: (K, Y, X, 3) uint8
-        returns: the same
-    """
-    count = len(pictures)
-    light, strength = draw.uniform(0.5, 1.2, count), draw.uniform(0, 1.3, count)
-    angle = draw.uniform(0, 2 * np.pi, count)
-    turn = np.zeros((count, 3, 3))
-    turn[:, 0, 0] = light
-    turn[:, 1, 1] = turn[:, 2, 2] = light * strength * np.cos(angle)
-    turn[:, 2, 1] = light * strength * np.sin(angle)
-    turn[:, 1, 2] = -turn[:, 2, 1]
-    change = (np.linalg.inv(_LUMA_CHROMA) @ turn @ _LUMA_CHROMA).astype(np.float32)
-    turned = pictures.astype(np.float32) @ change.mT[:, None]
-    return turned.round().clip(0, 255).astype(np.uint8)
 
 
 def spoiled(pixels: torch.Tensor, most: float, draw: np.random.Generator) -> torch.Tensor:
