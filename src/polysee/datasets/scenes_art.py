@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 import pyarrow.parquet as pq
-from PIL import Image, ImageColor
+from PIL import Image
 
 Style = Literal["noto", "fluent"]
 STYLES: tuple[Style, ...] = ("noto", "fluent")
@@ -24,11 +24,6 @@ COLOURS = {
     "blue": (46, 118, 222), "purple": (140, 74, 190), "pink": (248, 140, 180), "brown": (133, 86, 56),
     "black": (54, 54, 62), "white": (244, 244, 246), "grey": (150, 154, 162),
 }  # fmt: skip
-OTHER_COLOURS = (
-    "#f6e58d", "#d9b310", "#ffe600", "#a3d65c", "#1f6b4a", "#2bb3a3", "#7fd4f0", "#1d2f7a", "#b39ddb", "#c2185b",
-    "#7a1f2b", "#f2b8a0", "#5d4a3a", "#d8cbb0", "#6e7480", "#17171b", "#e3e8ec", "#ff6f47",
-)  # fmt: skip
-"""Between and beside those that have a name: nobody asks for them."""
 
 _ART = Path(__file__).with_name("scenes_art.parquet")
 _HUE_WIDTH = 0.1  # of the circle, to either side of the commonest hue
@@ -37,21 +32,12 @@ _LEAST_COLOURFUL = 0.3  # of what is seen; where less is, the grey is coloured
 
 @functools.cache
 def sprite(emoji: str, style: Style, colour: str | None = None) -> Image.Image:
-    """The picture of an emoji, RGBA, without empty margins.
-
-    Args:
-        colour: a key of `COLOURS`, or #rrggbb.
-    """
+    """The picture of an emoji, RGBA, without empty margins."""
     picture = Image.open(io.BytesIO(_files()[style, emoji])).convert("RGBA")
     picture = picture.crop(picture.getchannel("A").point(lambda a: 255 * (a > 40)).getbbox())
     if colour is not None:
-        picture = Image.fromarray(tinted(np.asarray(picture), _rgb(colour)))
+        picture = Image.fromarray(tinted(np.asarray(picture), COLOURS[colour]))
     return picture
-
-
-def _rgb(colour: str) -> tuple[int, int, int]:
-    red, green, blue = COLOURS.get(colour) or ImageColor.getrgb(colour)[:3]
-    return red, green, blue
 
 
 def tinted(picture: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from polysee.datasets.scenes import KINDS, MOST_THINGS, Relation, Scene, Thing
-from polysee.datasets.scenes_art import COLOURS, OTHER_COLOURS
+from polysee.datasets.scenes_art import COLOURS
 from polysee.datasets.scenes_things import concepts
 
 NOT_ASKED = -100  # PyTorch's losses leave it out
@@ -83,14 +83,14 @@ def rearranged(scene: Scene, draw: random.Random) -> Scene:
     return replace(scene, relations=(Relation("left of", *order),))
 
 
-def in_other_colours(scene: Scene, draw: random.Random) -> Scene:
-    """The same things, each that can have any colour in one that has no name here, and is not asked about.
+def recoloured(scene: Scene, draw: random.Random) -> Scene:
+    """The same things, each that can have any colour in one by lot: in those too that training scenes never show it in.
 
-    Which colours go with which thing is kept from training in part; what is to be known in all of them learns from
-    these.
+    A drawer is to be tested by them; a judge of its drawings has to know a thing in any colour.
     """
+    colours = tuple(COLOURS)
     things = (
-        replace(thing, colour=draw.choice(OTHER_COLOURS)) if thing.colour else thing
+        replace(thing, colour=draw.choice(colours)) if thing.colour else thing
         for thing in scene.things
     )
     return replace(scene, things=tuple(things))
@@ -98,7 +98,7 @@ def in_other_colours(scene: Scene, draw: random.Random) -> Scene:
 
 def _answers(thing: Thing, *, alone: bool) -> dict[str, int]:
     found = {"concept": _NUMBER[thing.concept], "count": thing.count - 1}
-    if thing.colour in COLOURS:
+    if thing.colour:
         found["colour"] = COLOUR_NAMES.index(thing.colour)
     if alone and thing.count == 1:
         found["size"] = SIZES.index(thing.size)

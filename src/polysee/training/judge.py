@@ -20,8 +20,8 @@ from polysee.datasets.scenes_truth import (
     COLOUR_NAMES,
     CONCEPTS,
     FEELINGS,
-    in_other_colours,
     rearranged,
+    recoloured,
     truth_of,
 )
 from polysee.errors import ConfigError
@@ -142,7 +142,7 @@ class JudgeTask:
             other = rearranged(scene, draw)
             scene = other if other.split == "training" else scene
         if draw.random() < self.task.recoloured:
-            scene = in_other_colours(scene, draw)
+            scene = recoloured(scene, draw)
         return scene
 
 

@@ -89,8 +89,8 @@ class TrainJudge(Strict):
         blurred: the share of pictures that go that way.
         image_size, patch_size, hidden_size, num_layers: see `models.judge`.
         rearranged: the share of scenes of two things that are put side by side instead.
-        recoloured: the share of scenes whose things are in colours without a name, where they can have any: some
-            combinations of thing and colour are never drawn for training, and a thing is to be known in them too.
+        recoloured: the share of scenes whose things have any colours, where they can have any: some combinations are
+            kept from all other training, and a judge has to know a thing in these too.
         spoiled: how much pictures are blurred at most, and a tenth of that noisy: made ones are not as clean.
         absent: how many concepts that are not there each picture is asked about; half of them the likeliest.
         validation_pictures: of combinations that training never shows.

@@ -11,9 +11,17 @@ import torch
 from torch.testing import assert_close
 
 from polysee.checkpoints.folder import Card, load_folder, save_folder
-from polysee.datasets.scenes import Background, Relation, Scene, Thing, scene_of, scenes_of
+from polysee.datasets.scenes import (
+    Background,
+    Relation,
+    Scene,
+    Thing,
+    scene_of,
+    scenes_of,
+    split_of,
+)
 from polysee.datasets.scenes_drawing import draw_scene, draw_scenes
-from polysee.datasets.scenes_truth import CONCEPTS, NOT_ASKED, rearranged, truth_of
+from polysee.datasets.scenes_truth import CONCEPTS, rearranged, truth_of
 from polysee.errors import ConfigError
 from polysee.inputs.pixels import PixelRecipe
 from polysee.models.dvae import Dvae, DvaeConfig
@@ -105,17 +113,27 @@ def test_so_many_pictures_are_seen_through_codes(coder):
     assert "validation_codes_present" not in none.validate()
 
 
-def test_of_recoloured_things_no_colour_is_asked():
+def test_things_are_shown_in_any_colour():
     plain, other = (
-        JudgeTask(asked, asked.task).batch(3)
+        JudgeTask(asked, asked.task)
         for asked in (recipe(spoiled=0.0, recoloured=share) for share in (0.0, 1.0))
     )
-    assert torch.equal(plain["concept"], other["concept"])
-    assert (other["colour"] == NOT_ASKED).all()
-    coloured = (plain["colour"] >= 0).any(1)
-    assert 0 < coloured.sum() < len(coloured)
-    changed = (plain["pixels"] != other["pixels"]).flatten(1).any(1)
-    assert torch.equal(changed, coloured)  # pictures of things that have their own colour stay
+    before, after = plain.batch(3), other.batch(3)
+    assert torch.equal(before["concept"], after["concept"])
+    coloured = before["colour"] >= 0
+    assert torch.equal(coloured, after["colour"] >= 0)
+    assert 0 < coloured.any(1).sum() < len(coloured)
+    turned = (before["colour"] != after["colour"]).any(1)
+    changed = (before["pixels"] != after["pixels"]).flatten(1).any(1)
+    assert torch.equal(changed, turned)  # pictures of things that have their own colour stay
+    kept = {
+        f"{thing.colour} {thing.concept}"
+        for scene in map(other._scene, range(10**12, 10**12 + 300))
+        for thing in scene.things
+        if thing.colour and split_of(f"{thing.colour} {thing.concept}") != "training"
+    }
+    assert len(kept) > 3  # what no training scene shows
+    assert not any(plain._scene(seed).split != "training" for seed in range(10**12, 10**12 + 100))
 
 
 def test_a_judge_goes_on_from_an_earlier_one(tmp_path):
