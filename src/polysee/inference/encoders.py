@@ -61,10 +61,13 @@ class ImageEncoder:
         """Whether a path can take the pixels; the module itself says what is wrong with others."""
         if not self._fast or self.model.training or torch.is_grad_enabled():
             return False
-        tower: Any = self.model.image
-        side = tower.config.image_size
+        model: Any = self.model
+        tower, side = model.image, model.image.config.image_size
         right = pixels.ndim == 4 and pixels.shape[1] == 3 and pixels.dtype == torch.float32
-        return right and (not isinstance(tower, ViT) or pixels.shape[2:] == (side, side))
+        if isinstance(tower, ViT):
+            return right and pixels.shape[2:] == (side, side)
+        # A compiled window is as large as it is; the module itself makes do with a map that is smaller.
+        return right and min(pixels.shape[2:]) > 32 * (model.config.class_window - 1)
 
     def _path(self, many: bool) -> tuple[Path, Encode]:
         # Every change in place counts a tensor's version up; those made in inference mode have none.

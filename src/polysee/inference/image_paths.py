@@ -111,7 +111,7 @@ def _folded(model: nn.Module) -> Encode:
 
     def encode(pixels: torch.Tensor) -> torch.Tensor:
         pixels = pixels.contiguous(memory_format=torch.channels_last)
-        return model.project_image(tower(pixels).pooled)
+        return model.project_image(tower(pixels))
 
     return encode
 

@@ -22,28 +22,30 @@ UNLIKE, ALIKE = 0.4, 0.8  # likeness up to which a name stays, and from which on
 
 
 @torch.no_grad()
-def add_imagenet_classes(model: Align, features: torch.Tensor, rank: int) -> None:
+def add_imagenet_classes(model: Align, features: torch.Tensor, rank: int, window: int) -> None:
     """Give the model ImageNet's classifier, each class placed where the text side puts its names.
 
     Args:
         features: (P, D), of pictures such as will be looked at.
         rank: of the classifier's weight.
+        window: see `models.align.AlignConfig.class_window`.
     """
     _, weight, bias = imagenet_lite2()
     reduce, classify, bias = low_rank(weight, bias, features, rank)
-    model.add_classes(reduce, classify, bias, SHARE * _places(model))
-    centre_pictures(model, features)
+    model.add_classes(reduce, classify, bias, SHARE * _places(model), window)
 
 
 @torch.no_grad()
-def centre_pictures(model: Align, features: torch.Tensor) -> None:
+def centre_pictures(model: Align, vectors: torch.Tensor) -> None:
     """Take off every picture's vector most of what all pictures have in common: it speaks for some names only.
 
     The classes' probabilities sum to one, so what is taken off every place is taken off every picture.
+
+    Args:
+        vectors: (P, E), of unit length, where pictures lie.
     """
     assert model.class_mixture is not None
-    common = F.normalize(model.project_image(features), dim=1).mean(0)
-    model.class_mixture.places.weight.sub_(CENTRE * common[:, None])
+    model.class_mixture.places.weight.sub_(CENTRE * vectors.mean(0)[:, None])
 
 
 def low_rank(

@@ -15,7 +15,7 @@ from tokenizers import Tokenizer as Backend
 from torch.nn import functional as F
 
 from polysee.checkpoints.folder import TOKENIZER, load_folder, save_folder
-from polysee.datasets.activations import lower_activations
+from polysee.datasets.activations import Activations, lower_activations
 from polysee.datasets.pictures import Captioned, captioned_pictures, validation_pictures
 from polysee.datasets.teacher import centred_teacher_vectors
 from polysee.datasets.texts import bilingual_texts
@@ -23,7 +23,7 @@ from polysee.inputs.tokenizer import Tokenizer
 from polysee.models.align import Align
 from polysee.objectives.contrastive import contrastive_many
 from polysee.objectives.distillation import cosine_distillation, soft_label_distillation
-from polysee.training.classes import add_imagenet_classes
+from polysee.training.classes import add_imagenet_classes, centre_pictures
 from polysee.training.distil import TaughtTexts
 from polysee.training.folders import start_folder
 from polysee.training.module import limited_scale
@@ -54,15 +54,13 @@ class ReadTask:
         pictures = captioned_pictures(recipe.seed, task.tiny_pictures)
         self.groups = np.unique([p.group for p in pictures], return_inverse=True)[1]
         self.validation = validation_pictures()
-        features, held_out = (
-            self._features([picture.image for picture in some])
-            for some in (pictures, self.validation)
-        )
+        images, held_out = ([p.image for p in some] for some in (pictures, self.validation))
         if task.class_rank and model.class_mixture is None:
-            add_imagenet_classes(model, features, task.class_rank)
-        with torch.no_grad():
-            self.images = F.normalize(model.project_image(features), dim=1)  # (P, E)
-            self.validation_images = F.normalize(model.project_image(held_out), dim=1)
+            pooled = torch.from_numpy(self._kept(images).pooled.astype(np.float32))
+            add_imagenet_classes(model, pooled, task.class_rank, task.class_window)
+            centre_pictures(model, self._vectors(images))
+        self.images = self._vectors(images)  # (P, E)
+        self.validation_images = self._vectors(held_out)
         self.owners, self.taught = self._texts(pictures)
 
     def batch(self, step: int) -> dict[str, Any]:
@@ -120,7 +118,7 @@ class ReadTask:
         if task.nouns:
             captions = {t for p in pictures if p.captioned for t in (*p.english, *p.chinese)}
             known = often_said(captions - held_out)
-            named, places = named_things(self.model, self._features, seed, known)
+            named, places = named_things(self.model, self._vectors, seed, known)
         owners = said_of(pictures, self.groups, task.sentences, seed)
         owners = {text: group for text, group in owners.items() if text not in held_out}
         others = set(bilingual_texts(seed)[: task.texts]) - held_out - set(named) - set(owners)
@@ -130,8 +128,15 @@ class ReadTask:
         taught = TaughtTexts(texts, torch.cat([targets, places]), self.tokenizer, seed)
         return np.array([owners.get(text, -1) for text in texts]), taught
 
-    def _features(self, images: list[bytes]) -> torch.Tensor:
-        """What the tower gives for each picture. Shapes: returns (P, 1280)."""
-        tower, last = self.model.image, len(self.model.image.blocks)
-        kept = lower_activations(tower, images, self.card.pixels, last, 0)
-        return torch.from_numpy(kept.pooled.astype(np.float32))
+    @torch.no_grad()
+    def _vectors(self, images: list[bytes]) -> torch.Tensor:
+        """Where the pictures lie. Shapes: returns (P, E), of unit length"""
+        tower = self.model.image
+        parts = torch.from_numpy(self._kept(images).maps[:, 0]).split(64)
+        seen = (tower.upper(part.permute(0, 3, 1, 2).float(), len(tower.blocks)) for part in parts)
+        return F.normalize(torch.cat([self.model.project_image(one) for one in seen]), dim=1)
+
+    def _kept(self, images: list[bytes]) -> Activations:
+        """What the tower gives for each picture, before its head."""
+        tower = self.model.image
+        return lower_activations(tower, images, self.card.pixels, len(tower.blocks), 0)

@@ -73,7 +73,7 @@ def _runs(caption: str) -> Iterable[str]:
 @torch.no_grad()
 def named_things(
     model: Align,
-    features_of: Callable[[list[bytes]], torch.Tensor],
+    vectors_of: Callable[[list[bytes]], torch.Tensor],
     seed: int,
     known: Collection[str] = (),
 ) -> tuple[list[str], torch.Tensor]:
@@ -82,14 +82,14 @@ def named_things(
     Where the teacher puts the name, moved towards the classes that the thing is like and towards its drawing.
 
     Args:
-        features_of: encoded pictures to the picture tower's features.
+        vectors_of: encoded pictures to where they lie, (P, E) of unit length.
         known: names that pictures have taught: these stay where the teacher puts them.
     Shapes:
         returns: M texts, and their targets (M, E) of unit length
     """
     assert model.class_mixture is not None
     places = model.class_mixture.places.weight.T  # (N, E)
-    drawn = _drawn(model, features_of)
+    drawn = _drawn(vectors_of)
     things = nouns()
     named = {name for thing in things for name in (*thing.english, *thing.chinese)}
     unlike = np.zeros(len(places))
@@ -122,11 +122,11 @@ def named_things(
 
 
 def _drawn(
-    model: Align, features_of: Callable[[list[bytes]], torch.Tensor]
+    vectors_of: Callable[[list[bytes]], torch.Tensor],
 ) -> dict[tuple[str, str], torch.Tensor]:
     """For each pair of names, where its drawings lie from the middle of all drawings. Shapes: values (E,)"""
     art = drawings()
-    vectors = F.normalize(model.project_image(features_of([one.image for one in art])), dim=1)
+    vectors = vectors_of([one.image for one in art])
     vectors = vectors - vectors.mean(0)
     found: dict[tuple[str, str], torch.Tensor] = {}
     for one, vector in zip(art, vectors, strict=True):

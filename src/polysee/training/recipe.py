@@ -110,6 +110,7 @@ class Read(Strict):
             https://arxiv.org/abs/1906.06423).
         vocab_size: how many of the tokens are kept, the commonest.
         class_rank: of ImageNet's classifier, which becomes part of the pictures' vectors; 0 for without.
+        class_window: regions a side that it looks at together; 0 for the whole picture.
         sentences: of each picture and language at most, by lot.
         texts: how many of the bilingual texts, beside them.
         nouns: whether names of things from WordNet, in both languages, are taught too; needs `class_rank`.
@@ -123,6 +124,7 @@ class Read(Strict):
     image_size: int = Field(224, ge=32)
     vocab_size: int = Field(7800, ge=300)
     class_rank: int = Field(320, ge=0)
+    class_window: int = Field(3, ge=0)
     sentences: int = Field(3, ge=1)
     texts: int = Field(57344, ge=1)
     nouns: bool = True

@@ -14,6 +14,7 @@ import polysee
 from polysee.checkpoints.folder import Card, save_folder
 from polysee.errors import ConfigError, NotSupportedError
 from polysee.inference import image_paths
+from polysee.inference.encoders import ImageEncoder
 from polysee.inference.image_paths import choose_path, least_cosine, make_path, probes
 from polysee.inputs.pixels import PixelRecipe
 from polysee.inputs.tokenizer import Tokenizer, train_bpe
@@ -67,6 +68,11 @@ MODELS = {
             EfficientNetConfig(0.5, 0.5, 64, lite=True), BERT, 48, pooling="mean", classes=7, class_rank=5
         )
     ),
+    "align in windows": lambda: Align(
+        AlignConfig(
+            EfficientNetConfig(0.5, 0.5, 96, lite=True), BERT, 48, classes=7, class_rank=5, class_window=2
+        )
+    ),
 }  # fmt: skip
 
 
@@ -106,6 +112,14 @@ def close(got, wanted):
 def test_the_compiled_path_is_exact(model):
     pixels = pixels_for(model)
     close(make_path("compiled", model)(pixels), model.encode_image(pixels))
+
+
+@needs_runtime
+@torch.inference_mode()
+def test_a_picture_smaller_than_a_window_is_left_to_the_module():
+    model, pixels = drawn("align in windows"), torch.randn(2, 3, 32, 70)
+    encoder = ImageEncoder(model, PixelRecipe(96), "int8", torch.device("cpu"))
+    assert torch.equal(encoder(pixels, many=True), model.encode_image(pixels))
 
 
 @needs_runtime

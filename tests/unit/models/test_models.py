@@ -10,7 +10,12 @@ from polysee.errors import ConfigError
 from polysee.models.align import Align, AlignConfig
 from polysee.models.bert import Bert, BertConfig
 from polysee.models.clip import Clip, ClipConfig, ClipTextConfig
-from polysee.models.efficientnet import PRESETS, EfficientNet, EfficientNetConfig
+from polysee.models.efficientnet import (
+    PRESETS,
+    EfficientNet,
+    EfficientNetConfig,
+    EfficientNetOutput,
+)
 from polysee.models.vit import ViT, ViTConfig
 
 CLASSIFIER = 1000  # classes of the published networks, whose last layer is no part of ours
@@ -109,19 +114,24 @@ def test_dropout_is_for_training_alone():
     assert torch.equal(bert.eval()(tokens), bert(tokens))
 
 
-def test_align_adds_where_a_classifier_finds_the_picture():
+@pytest.mark.parametrize("window", [0, 2, 9])
+def test_align_adds_where_a_classifier_finds_the_picture(window):
     torch.manual_seed(0)
     text = BertConfig(vocab_size=9, hidden_size=8, num_layers=1, num_heads=2, mlp_size=16)
-    model = Align(AlignConfig(EfficientNetConfig(0.25, 0.25), text, projection_size=16)).eval()
-    pooled = torch.randn(3, model.config.image.hidden_size)
-    reduce, classify = torch.randn(4, pooled.shape[1]), torch.randn(5, 4)
+    model = Align(AlignConfig(EfficientNetConfig(0.25, 0.25), text, 16)).eval()
+    seen = torch.randn(3, model.config.image.hidden_size, 3, 3)
+    features = EfficientNetOutput(seen, seen.mean((2, 3)))
+    reduce, classify = torch.randn(4, seen.shape[1]), torch.randn(5, 4)
     bias, places = torch.randn(5), torch.randn(5, 16)
+    corners = [(0, 0), (0, 1), (1, 0), (1, 1)]
+    parts = [seen[:, :, y : y + 2, x : x + 2] for y, x in corners] if window == 2 else [seen]
     with torch.no_grad():
-        plain = model.project_image(pooled)
-        model.add_classes(reduce, classify, bias, places)
-        probabilities = (pooled @ reduce.T @ classify.T + bias).softmax(1)
-        wanted = torch.nn.functional.normalize(plain, dim=1) + probabilities @ places
-        torch.testing.assert_close(model.project_image(pooled), wanted)
+        plain = model.project_image(features)
+        model.add_classes(reduce, classify, bias, places, window)
+        opinions = [(p.mean((2, 3)) @ reduce.T @ classify.T + bias).softmax(1) for p in parts]
+        mixed = torch.stack(opinions).mean(0) @ places
+        wanted = torch.nn.functional.normalize(plain, dim=1) + mixed
+        torch.testing.assert_close(model.project_image(features), wanted)
     assert model.config.classes == 5
     assert Align(model.config).load_state_dict(model.state_dict())
     with pytest.raises(ConfigError, match="class_rank"):

@@ -8,7 +8,7 @@ from torch.testing import assert_close
 
 from polysee.models.align import Align, AlignConfig
 from polysee.models.bert import BertConfig
-from polysee.models.efficientnet import EfficientNetConfig
+from polysee.models.efficientnet import EfficientNetConfig, EfficientNetOutput
 from polysee.training.classes import centre_pictures, low_rank, move_to_like_classes
 
 
@@ -66,10 +66,11 @@ def test_what_all_pictures_share_is_taken_off_each():
     model = Align(AlignConfig(EfficientNetConfig(0.25, 0.25), text, projection_size=8)).eval()
     hidden = model.config.image.hidden_size
     model.add_classes(torch.randn(2, hidden), torch.randn(5, 2), torch.zeros(5), torch.randn(5, 8))
-    pooled = torch.rand(50, hidden)
+    seen = torch.rand(50, hidden, 2, 2)
+    features = EfficientNetOutput(seen, seen.mean((2, 3)))
     with torch.no_grad():
-        before = model.project_image(pooled)
-        common = torch.nn.functional.normalize(before, dim=1).mean(0)
-        centre_pictures(model, pooled)
-        after = model.project_image(pooled)
-    assert_close(before - after, 0.8 * common.expand(50, 8), rtol=1e-4, atol=1e-5)
+        before = model.project_image(features)
+        vectors = torch.nn.functional.normalize(before, dim=1)
+        centre_pictures(model, vectors)
+        after = model.project_image(features)
+    assert_close(before - after, 0.8 * vectors.mean(0).expand(50, 8), rtol=1e-4, atol=1e-5)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from importlib.util import find_spec
+from shutil import copy
 
 import numpy as np
 import pytest
@@ -19,13 +20,14 @@ from polysee.datasets.drawings import Drawing
 from polysee.datasets.nouns import Noun
 from polysee.datasets.pictures import validation_pictures
 from polysee.datasets.tables import data_folder
+from polysee.errors import ConfigError
 from polysee.inputs.tokenizer import train_bpe
 from polysee.models.align import Align, AlignConfig
 from polysee.models.bert import BertConfig
 from polysee.models.efficientnet import PRESETS
 from polysee.training.distil import LITE2_PIXELS
 from polysee.training.recipe import Recipe
-from polysee.training.run import train
+from polysee.training.run import make_task, train
 
 pytestmark = [
     pytest.mark.data,
@@ -120,5 +122,18 @@ def test_the_picture_tower_learns_and_then_the_text_tower(runs):
     assert changed(model, final) == {"text"}
     assert card.pixels.image_size == 96
     assert final.config.text.vocab_size == 350
-    assert final.config.classes == 1000
+    assert (final.config.classes, final.config.class_window) == (1000, 3)
     assert final.encode_image(torch.zeros(1, 3, 96, 96)).isfinite().all()
+
+
+def test_a_tower_that_is_not_imagenets_is_refused_but_one_that_was_rounded_is_not(runs):
+    model, card = load_folder(runs / "start" / "model")
+    save_folder(runs / "rounded", model, card)
+    model.image.stem.conv.weight.data.add_(1.0)
+    save_folder(runs / "other", model, card)
+    for name in ("rounded", "other"):
+        copy(runs / "start" / "model" / TOKENIZER, runs / name)
+    see = {"kind": "see", "cut": 20, "image_size": 64, "versions": 0, "tiny_pictures": 0}
+    make_task(Recipe(name="see", task=see | {"start": str(runs / "rounded")}, **PLAIN))
+    with pytest.raises(ConfigError, match="blocks below 20 are not ImageNet's"):
+        make_task(Recipe(name="see", task=see | {"start": str(runs / "other")}, **PLAIN))

@@ -15,14 +15,14 @@ from polysee.models.efficientnet import EfficientNet, InvertedResidual, SqueezeE
 
 
 def efficientnet(graph: Graph, model: EfficientNet, pixels: str) -> str:
-    """The mean of the last map, (B, D)."""
+    """The last map, (B, D, Y, X)."""
     x = _pair(graph, model.stem, pixels)
     for block in model.blocks:
         assert isinstance(block, InvertedResidual)
         x = _inverted_residual(graph, block, x)
     if isinstance(model.head, ConvNorm):
         x = _pair(graph, model.head, x)
-    return graph.op("Flatten", graph.op("GlobalAveragePool", x))
+    return x
 
 
 def _inverted_residual(graph: Graph, block: InvertedResidual, x: str) -> str:

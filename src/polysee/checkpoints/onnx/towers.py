@@ -18,7 +18,7 @@ from torch import nn
 from polysee.checkpoints.onnx.convolutions import efficientnet
 from polysee.checkpoints.onnx.graph import NOT_SEEN, Graph
 from polysee.errors import NotSupportedError
-from polysee.models.align import Align
+from polysee.models.align import Align, ClassMixture
 from polysee.models.bert import Bert
 from polysee.models.chinese_clip import ChineseClip
 from polysee.models.clip import Clip, ClipText
@@ -108,7 +108,8 @@ def _pool(graph: Graph, hidden: str, pool: AttentionPool) -> str:
 
 
 def _align_image(graph: Graph, model: Align) -> str:
-    pooled = efficientnet(graph, model.image, "pixels")
+    features = efficientnet(graph, model.image, "pixels")  # (B, D, Y, X)
+    pooled = graph.op("Flatten", graph.op("GlobalAveragePool", features))
     projection = model.image_projection
     projected = pooled
     if isinstance(projection, nn.Linear):
@@ -116,10 +117,22 @@ def _align_image(graph: Graph, model: Align) -> str:
     mixture = model.class_mixture
     if mixture is None:
         return projected
-    reduced = graph.linear(pooled, mixture.reduce.weight, None)
-    opinion = graph.linear(reduced, mixture.classify.weight, mixture.classify.bias)
-    places = graph.linear(graph.op("Softmax", opinion, axis=-1), mixture.places.weight, None)
-    return graph.op("Add", graph.unit(projected), places)
+    return graph.op("Add", graph.unit(projected), _class_mixture(graph, mixture, features))
+
+
+def _class_mixture(graph: Graph, mixture: ClassMixture, features: str) -> str:
+    """(B, E); the map must not be smaller than the window."""
+    if mixture.window:
+        side = [mixture.window] * 2
+        parts = graph.op("AveragePool", features, kernel_shape=side)
+    else:
+        parts = graph.op("GlobalAveragePool", features)
+    parts = graph.op("Reshape", parts, graph.ints(0, 0, -1))
+    parts = graph.op("Transpose", parts, perm=[0, 2, 1])  # (B, W, D)
+    reduced = graph.linear(parts, mixture.reduce.weight, None)
+    opinions = graph.linear(reduced, mixture.classify.weight, mixture.classify.bias)
+    mean = graph.op("ReduceMean", graph.op("Softmax", opinions, axis=-1), graph.ints(1), keepdims=0)
+    return graph.linear(mean, mixture.places.weight, None)
 
 
 def _padding(graph: Graph) -> str:
