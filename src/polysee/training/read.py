@@ -54,13 +54,14 @@ class ReadTask:
         pictures = captioned_pictures(recipe.seed, task.tiny_pictures)
         self.groups = np.unique([p.group for p in pictures], return_inverse=True)[1]
         self.validation = validation_pictures()
-        images, held_out = ([p.image for p in some] for some in (pictures, self.validation))
+        kept, held_out = (
+            self._kept([p.image for p in some]) for some in (pictures, self.validation)
+        )
         if task.class_rank and model.class_mixture is None:
-            pooled = torch.from_numpy(self._kept(images).pooled.astype(np.float32))
+            pooled = torch.from_numpy(kept.pooled.astype(np.float32))
             add_imagenet_classes(model, pooled, task.class_rank, task.class_window)
-            centre_pictures(model, self._vectors(images))
-        self.images = self._vectors(images)  # (P, E)
-        self.validation_images = self._vectors(held_out)
+            centre_pictures(model, self._vectors(kept))
+        self.images, self.validation_images = self._vectors(kept), self._vectors(held_out)
         self.owners, self.taught = self._texts(pictures)
 
     def batch(self, step: int) -> dict[str, Any]:
@@ -118,7 +119,9 @@ class ReadTask:
         if task.nouns:
             captions = {t for p in pictures if p.captioned for t in (*p.english, *p.chinese)}
             known = often_said(captions - held_out)
-            named, places = named_things(self.model, self._vectors, seed, known)
+            named, places = named_things(
+                self.model, lambda images: self._vectors(self._kept(images)), seed, known
+            )
         owners = said_of(pictures, self.groups, task.sentences, seed)
         owners = {text: group for text, group in owners.items() if text not in held_out}
         others = set(bilingual_texts(seed)[: task.texts]) - held_out - set(named) - set(owners)
@@ -129,10 +132,10 @@ class ReadTask:
         return np.array([owners.get(text, -1) for text in texts]), taught
 
     @torch.no_grad()
-    def _vectors(self, images: list[bytes]) -> torch.Tensor:
+    def _vectors(self, kept: Activations) -> torch.Tensor:
         """Where the pictures lie. Shapes: returns (P, E), of unit length"""
         tower = self.model.image
-        parts = torch.from_numpy(self._kept(images).maps[:, 0]).split(64)
+        parts = torch.from_numpy(kept.maps[:, 0]).split(64)
         seen = (tower.upper(part.permute(0, 3, 1, 2).float(), len(tower.blocks)) for part in parts)
         return F.normalize(torch.cat([self.model.project_image(one) for one in seen]), dim=1)
 
