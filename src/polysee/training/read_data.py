@@ -6,25 +6,37 @@ Shapes: M texts, E projection size, N ImageNet's classes.
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from itertools import product
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 import torch
 from torch.nn import functional as F
 
+from polysee.datasets.dictionary import word_pairs
 from polysee.datasets.drawings import drawings
 from polysee.datasets.nouns import Noun, nouns
 from polysee.datasets.pictures import Captioned
-from polysee.datasets.teacher import centred_teacher_vectors
+from polysee.datasets.stamps import stamps
+from polysee.datasets.wordnet import WordNet
 from polysee.inputs.prompts import is_chinese, sentences
 from polysee.models.align import Align
 from polysee.training.classes import move_to_like_classes
 from polysee.training.recall import LANGUAGES
 
-DRAWN = 0.5  # of a drawing's place, beside the name's own of length one
+SEEN = 0.5  # of the place of a thing's pictures, beside the name's own of length one
+NEAR = 0.1  # by how much more a translation's cosine is, for it to count e times as much
 OFTEN = 100  # captions: pictures have shown where a name lies that so many of them say
 MOST_WORDS, MOST_CHARACTERS = 3, 6  # of a name that captions are looked through for
+SENTENCES = 2  # around a name, beside the name alone
+
+Name = TypeVar("Name", str, tuple[str, str])
+Embed: TypeAlias = Callable[[list[str]], torch.Tensor]
+"""Texts to where they are to lie. Shapes: returns (texts, E), of unit length."""
+Look: TypeAlias = Callable[[list[bytes]], torch.Tensor]
+"""Encoded pictures to where they lie. Shapes: returns (pictures, E), of unit length."""
 
 
 def said_of(
@@ -72,72 +84,136 @@ def _runs(caption: str) -> Iterable[str]:
 
 @torch.no_grad()
 def named_things(
-    model: Align,
-    vectors_of: Callable[[list[bytes]], torch.Tensor],
-    seed: int,
-    known: Collection[str] = (),
+    model: Align, embed: Embed, look: Look, seed: int, known: Collection[str] = ()
 ) -> tuple[list[str], torch.Tensor]:
-    """Names in both languages, alone and in one sentence more by lot, and where a picture of such a thing lies.
+    """Names and words in both languages, alone and in sentences by lot, and where a picture of such a thing lies.
 
-    Where the teacher puts the name, moved towards the classes that the thing is like and towards its drawing.
+    Where both languages' words for it lie, moved towards the classes that the thing is like and towards its drawing.
 
     Args:
-        vectors_of: encoded pictures to where they lie, (P, E) of unit length.
-        known: names that pictures have taught: these stay where the teacher puts them.
+        known: names that pictures have taught: these stay where the languages agree.
     Shapes:
         returns: M texts, and their targets (M, E) of unit length
     """
     assert model.class_mixture is not None
     places = model.class_mixture.places.weight.T  # (N, E)
-    drawn = _drawn(vectors_of)
-    things = nouns()
-    named = {name for thing in things for name in (*thing.english, *thing.chinese)}
+    wordnet = WordNet()
+    drawn, cut_out = _drawn(look), _cut_out(look, wordnet)
+    things = nouns(wordnet)
+    named = {name for thing in things for name in thing.names}
     unlike = np.zeros(len(places))
     things += [Noun((en,), (zh,), unlike) for en, zh in drawn if not {en, zh} & named]
+    things += [Noun((name,), (), unlike) for name in cut_out if name not in named]
+    rows = [(name, thing) for thing in things for name in thing.names]
+    pairs = [(en, zh) for thing in things for en in thing.english for zh in thing.chinese]
+    pairs = list(dict.fromkeys(pairs + word_pairs(wordnet)))
+    words = dict.fromkeys(name for name, _ in rows)
+    others = dict.fromkeys(word for pair in pairs for word in pair if word not in words)
+    rows += [(word, Noun((word,), (), unlike)) for word in others]
+    row_of = {word: row for row, word in enumerate([*words, *others])}
+    vectors = agreed(
+        embed([_asked(word) for word in row_of]),
+        torch.tensor([[row_of[en], row_of[zh]] for en, zh in pairs]),
+    )
     by_name = {name: vector for both, vector in drawn.items() for name in both}
-    kinds = torch.from_numpy(np.stack([thing.likeness for thing in things])).float()  # (things, N)
-    seen = torch.stack([_seen(thing, by_name, places.shape[1]) for thing in things])  # (things, E)
-    rows = [
-        (place, sentences(name))
-        for place, thing in enumerate(things)
-        for name in (*thing.english, *thing.chinese)
-    ]
-    # To the teacher a name alone may mean much else; in a sentence of a picture it is a thing.
-    asked = [said[min(1, len(said) - 1)] for _, said in rows]
-    vectors = F.normalize(model.text_projection(centred_teacher_vectors(asked)), dim=1)
-    draw = np.random.default_rng(seed)
-    texts, targets = [], []
+    for name, vector in cut_out.items():
+        for word in (name, *(zh for en, zh in pairs if en == name and name not in named)):
+            by_name[word] = F.normalize(by_name.get(word, torch.zeros_like(vector)) + vector, dim=0)
+    targets = []
     for start in range(0, len(rows), 4096):
         part = rows[start : start + 4096]
-        of = torch.tensor([place for place, _ in part])
-        moved = move_to_like_classes(vectors[start : start + 4096], kinds[of], places)
-        moved = F.normalize(moved + DRAWN * seen[of], dim=1)
-        stays = torch.tensor([said[0].lower() in known for _, said in part])
-        moved = torch.where(stays[:, None], vectors[start : start + 4096], moved)
-        for (_, said), target in zip(part, moved, strict=True):
-            for text in dict.fromkeys((said[0], said[int(draw.integers(len(said)))])):
-                texts.append(text)
-                targets.append(target)
-    return texts, torch.stack(targets)
+        said = vectors[[row_of[name] for name, _ in part]]
+        shown = _shown(said, [thing for _, thing in part], places, by_name)
+        stays = torch.tensor([name.lower() in known for name, _ in part])
+        targets.append(torch.where(stays[:, None], said, shown))
+    return _in_sentences([name for name, _ in rows], torch.cat(targets), seed)
 
 
-def _drawn(
-    vectors_of: Callable[[list[bytes]], torch.Tensor],
-) -> dict[tuple[str, str], torch.Tensor]:
-    """For each pair of names, where its drawings lie from the middle of all drawings. Shapes: values (E,)"""
+def _asked(name: str) -> str:
+    """A name alone may mean much else; in a sentence of a picture it is a thing."""
+    said = sentences(name)
+    return said[min(1, len(said) - 1)]
+
+
+def _in_sentences(
+    names: Sequence[str], targets: torch.Tensor, seed: int
+) -> tuple[list[str], torch.Tensor]:
+    """Each name alone and in some sentences by lot; all are to lie where it does."""
+    draw = np.random.default_rng(seed)
+    texts, rows = [], []
+    for row, name in enumerate(names):
+        alone, *around = sentences(name)
+        some = [around[place] for place in draw.permutation(len(around))[:SENTENCES]]
+        texts += [alone, *some]
+        rows += [row] * (1 + len(some))
+    return texts, targets[rows]
+
+
+def agreed(vectors: torch.Tensor, pairs: torch.Tensor) -> torch.Tensor:
+    """Each word half-way between where it lies and where its translations do: the languages err differently.
+
+    Of several translations those that lie near count more, for the others are of another meaning.
+
+    Shapes:
+        vectors: (W, E), of unit length
+        pairs: (pairs, 2), rows of words that may mean the same
+        returns: (W, E), of unit length; a word without a translation stays
+    """
+    one, other = torch.cat([pairs, pairs.flip(1)]).T
+    near = ((vectors[one] * vectors[other]).sum(1, keepdim=True) - 1) / NEAR
+    among = torch.zeros_like(vectors).index_add_(0, one, near.exp() * vectors[other])
+    return F.normalize(vectors + F.normalize(among, dim=1), dim=1)
+
+
+def translated(texts: Sequence[str], owners: Mapping[str, int]) -> torch.Tensor:
+    """Which sentences in different languages are of the same group of pictures. Shapes: returns (pairs, 2), rows"""
+    said: defaultdict[int, tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
+    for row, text in enumerate(texts):
+        if text in owners:
+            said[owners[text]][is_chinese(text)].append(row)
+    pairs = [pair for both in said.values() for pair in product(*both)]
+    return torch.tensor(pairs, dtype=torch.long).view(-1, 2)
+
+
+def _drawn(look: Look) -> dict[tuple[str, str], torch.Tensor]:
+    """For each pair of names, where its drawings lie. Shapes: values (E,), of unit length"""
     art = drawings()
-    vectors = vectors_of([one.image for one in art])
+    return _by_name(
+        [(one.english.lower(), one.chinese) for one in art], [one.image for one in art], look
+    )
+
+
+def _cut_out(look: Look, wordnet: WordNet) -> dict[str, torch.Tensor]:
+    """For each English name, where its photographs on a plain ground lie. Shapes: values (E,), of unit length"""
+    found = stamps(wordnet)
+    return _by_name([one.name for one in found], [one.image for one in found], look)
+
+
+def _by_name(names: Sequence[Name], images: list[bytes], look: Look) -> dict[Name, torch.Tensor]:
+    """Away from the middle of all that are of the same make."""
+    vectors = look(images)
     vectors = vectors - vectors.mean(0)
-    found: dict[tuple[str, str], torch.Tensor] = {}
-    for one, vector in zip(art, vectors, strict=True):
-        names = (one.english.lower(), one.chinese)
-        found[names] = found.get(names, torch.zeros_like(vector)) + vector
-    return {names: F.normalize(vector, dim=0) for names, vector in found.items()}
+    found: dict[Name, torch.Tensor] = {}
+    for name, vector in zip(names, vectors, strict=True):
+        found[name] = found.get(name, torch.zeros_like(vector)) + vector
+    return {name: F.normalize(vector, dim=0) for name, vector in found.items()}
 
 
-def _seen(thing: Noun, drawn: dict[str, torch.Tensor], size: int) -> torch.Tensor:
-    """A thing's drawing by any of its names; zeros if there is none. Shapes: returns (E,)"""
-    for name in (*thing.english, *thing.chinese):
-        if name.lower() in drawn:
-            return drawn[name.lower()]
-    return torch.zeros(size)
+def _shown(
+    vectors: torch.Tensor,
+    things: Sequence[Noun],
+    places: torch.Tensor,
+    drawn: Mapping[str, torch.Tensor],
+) -> torch.Tensor:
+    """Vectors moved towards the classes that each thing is like, and towards its drawing by any of its names.
+
+    Shapes:
+        vectors: (M, E), of unit length, of M things; places: (N, E)
+        returns: (M, E), of unit length
+    """
+    kinds = torch.from_numpy(np.stack([thing.likeness for thing in things])).float()
+    none = torch.zeros(vectors.shape[1])
+    by_thing = [(drawn.get(name.lower()) for name in thing.names) for thing in things]
+    seen = [next((vector for vector in some if vector is not None), none) for some in by_thing]
+    moved = move_to_like_classes(vectors, kinds, places)
+    return F.normalize(moved + SEEN * torch.stack(seen), dim=1)

@@ -113,7 +113,9 @@ class Read(Strict):
         class_window: regions a side that it looks at together; 0 for the whole picture.
         sentences: of each picture and language at most, by lot.
         texts: how many of the bilingual texts, beside them.
-        nouns: whether names of things from WordNet, in both languages, are taught too; needs `class_rank`.
+        nouns: whether names of things from WordNet and words of a dictionary, in both languages, are taught too;
+            needs `class_rank`.
+        own: weight of where the tower as it starts puts a text, beside where the teacher does.
         pictures: how many a step's texts are held against.
         tiny_pictures: of Tiny ImageNet, beside all others.
         cosine, pairs: weights of the loss on where a text points, and on captions and their own pictures.
@@ -128,6 +130,7 @@ class Read(Strict):
     sentences: int = Field(3, ge=1)
     texts: int = Field(57344, ge=1)
     nouns: bool = True
+    own: float = Field(1.0, ge=0)
     text_length: int = Field(48, ge=4)
     pictures: int = Field(2048, ge=2)
     tiny_pictures: int = Field(2000, ge=0)

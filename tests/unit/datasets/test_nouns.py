@@ -1,11 +1,10 @@
-"""Names of things: a small WordNet in its own file format, and lines as CC-CEDICT writes them."""
+"""Names of things: a small WordNet in its own file format."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from polysee.datasets.nouns import translations
 from polysee.datasets.wordnet import Likeness, WordNet
 from polysee.errors import DataError
 
@@ -80,17 +79,6 @@ def test_a_missing_database_is_named(tmp_path):
         WordNet(tmp_path / "nowhere")
 
 
-def test_a_dictionary_gives_what_means_just_the_word():
-    lines = [
-        "# CC-CEDICT",
-        "刺蝟 刺猬 [ci4 wei5] /hedgehog/",
-        "鯽 鲫 [ji4] /carp/",
-        "海馬 海马 [hai3 ma3] /sea horse/(anatomy) hippocampus/",
-        "企鵝 企鹅 [qi3 e2] /a penguin; an auk/CL:隻|只[zhi1]/",
-        "not an entry",
-    ]
-    found = translations(lines)
-    assert found["hedgehog"] == ["刺猬"]
-    assert found["sea horse"] == found["hippocampus"] == ["海马"]
-    assert found["penguin"] == found["auk"] == ["企鹅"]
-    assert "carp" not in found
+def test_what_one_can_see_is_a_thing_a_person_or_a_phenomenon(folder):
+    wordnet = WordNet(folder)
+    assert [wordnet.is_seen(word) for word in ("crane", "beauty", "spring")] == [True, False, True]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch.nn import functional as F
 from polysee.datasets.drawings import GROUND, Drawing, on_ground
 from polysee.datasets.nouns import Noun
 from polysee.datasets.pictures import Captioned
+from polysee.datasets.stamps import Stamp
 from polysee.models.align import Align, AlignConfig
 from polysee.models.bert import BertConfig
 from polysee.models.efficientnet import EfficientNetConfig
@@ -55,30 +57,53 @@ def things(monkeypatch):
     likeness = np.array([[1.0, 0.2, 0.2], [0.9, 0.2, 0.2], [0.1, 0.1, 0.1]])
     names = [(("Zebra",), ("斑马",)), (("okapi",), ("霍加狓",)), (("quark",), ())]
     nouns = [Noun(*both, row) for both, row in zip(names, likeness, strict=True)]
-    monkeypatch.setattr(read_data, "nouns", lambda: list(nouns))
+    monkeypatch.setattr(read_data, "WordNet", lambda: None)
+    monkeypatch.setattr(read_data, "nouns", lambda wordnet: list(nouns))
+    monkeypatch.setattr(
+        read_data, "word_pairs", lambda wordnet: [("water", "水"), ("quark", "夸克")]
+    )
     art = [Drawing("zebra", "斑马", b"0"), Drawing("yin yang", "太极图", b"1")]
     monkeypatch.setattr(read_data, "drawings", lambda: art)
-    teacher = {}
-
-    def vectors(texts):
-        for text in texts:
-            teacher.setdefault(text, F.normalize(torch.randn(SIZE), dim=0))
-        return torch.stack([teacher[text] for text in texts])
-
-    monkeypatch.setattr(read_data, "centred_teacher_vectors", vectors)
-    return nouns
+    photographs = [Stamp("menorah", b"0"), Stamp("water", b"1")]
+    monkeypatch.setattr(read_data, "stamps", lambda wordnet: photographs)
 
 
-def vectors_of(images):
+@functools.cache
+def place(text):
+    return F.normalize(torch.randn(SIZE), dim=0)
+
+
+def embed(texts):
+    return torch.stack([place(text) for text in texts])
+
+
+def agreed_on(*asked):
+    """Where the first lies, and half-way the others."""
+    own, *others = embed(list(asked))
+    near = [torch.exp((own @ other - 1) / read_data.NEAR) * other for other in others]
+    return F.normalize(own + F.normalize(sum(near), dim=0), dim=0)
+
+
+def look(images):
     return F.normalize(torch.randn(2, SIZE, generator=torch.Generator().manual_seed(1)), dim=1)[
         [int(image) for image in images]
     ]
 
 
 def test_every_name_is_read_alone_and_a_drawing_names_a_thing_of_its_own(model, things):
-    texts, targets = named_things(model, vectors_of, seed=0)
-    assert {"Zebra", "斑马", "okapi", "霍加狓", "quark", "yin yang", "太极图"} <= set(texts)
-    assert len(texts) == len(targets) <= 2 * 7
+    texts, targets = named_things(model, embed, look, seed=0)
+    assert {
+        "Zebra",
+        "斑马",
+        "okapi",
+        "霍加狓",
+        "quark",
+        "yin yang",
+        "太极图",
+        "water",
+        "水",
+    } <= set(texts)
+    assert len(texts) == len(targets) == 3 * 11
     torch.testing.assert_close(targets.norm(dim=1), torch.ones(len(texts)))
     for text, target in zip(texts, targets, strict=True):
         for other, same in zip(texts, targets, strict=True):
@@ -87,26 +112,41 @@ def test_every_name_is_read_alone_and_a_drawing_names_a_thing_of_its_own(model, 
 
 
 def test_names_lie_by_the_class_that_they_are_like_and_by_their_drawing(model, things):
-    texts, targets = named_things(model, vectors_of, seed=0)
+    texts, targets = named_things(model, embed, look, seed=0)
     target = dict(zip(texts, targets, strict=True))
     places = model.class_mixture.places.weight.T.detach()
     away = F.normalize(places - places.mean(0), dim=1)[0]
-    asked = read_data.centred_teacher_vectors(["a photo of an okapi", "a photo of a quark"])
-    with torch.no_grad():
-        okapi, quark = F.normalize(model.text_projection(asked), dim=1)
+    okapi = agreed_on("a photo of an okapi", "一张霍加狓的照片")
     assert target["okapi"] @ away > okapi @ away
-    torch.testing.assert_close(target["quark"], quark)
-    drawn = read_data._drawn(vectors_of)
+    drawn = read_data._drawn(look)
     assert target["yin yang"] @ drawn["yin yang", "太极图"] > 0
+    cut_out = read_data._cut_out(look, None)
+    assert (
+        target["menorah"] @ cut_out["menorah"] > place("a photo of a menorah") @ cut_out["menorah"]
+    )
+    asked = agreed_on("a photo of a water", "一张水的照片")
+    shown = F.normalize(asked + read_data.SEEN * cut_out["water"], dim=0)
+    for word in ("water", "水"):  # a translation is shown by the same photograph
+        torch.testing.assert_close(target[word], shown)
     torch.testing.assert_close(drawn["zebra", "斑马"], -drawn["yin yang", "太极图"])
 
 
-def test_a_name_that_pictures_have_taught_stays_where_the_teacher_puts_it(model, things):
-    moved = dict(zip(*named_things(model, vectors_of, seed=0), strict=True))
-    stays = dict(zip(*named_things(model, vectors_of, 0, {"okapi"}), strict=True))
-    asked = read_data.centred_teacher_vectors(["a photo of an okapi"])
-    with torch.no_grad():
-        torch.testing.assert_close(stays["okapi"], F.normalize(model.text_projection(asked))[0])
+def test_a_word_lies_between_the_languages_and_by_the_nearest_of_its_translations(model, things):
+    target = dict(zip(*named_things(model, embed, look, seed=0), strict=True))
+    torch.testing.assert_close(target["夸克"], agreed_on("一张夸克的照片", "a photo of a quark"))
+    torch.testing.assert_close(target["夸克"], target["quark"])
+    one, near, far = F.normalize(torch.tensor([[1.0, 0, 0], [1, 1, 0], [0, 0, 1]]), dim=1)
+    vectors = torch.stack([one, near, far, far])
+    moved = read_data.agreed(vectors, torch.tensor([[0, 1], [0, 2]]))
+    torch.testing.assert_close(moved[0], F.normalize(one + near, dim=0), atol=1e-3, rtol=0)
+    torch.testing.assert_close(moved[3], far)
+
+
+def test_a_name_that_pictures_have_taught_stays_where_the_languages_agree(model, things):
+    moved = dict(zip(*named_things(model, embed, look, seed=0), strict=True))
+    stays = dict(zip(*named_things(model, embed, look, 0, {"okapi"}), strict=True))
+    okapi = agreed_on("a photo of an okapi", "一张霍加狓的照片")
+    torch.testing.assert_close(stays["okapi"], okapi)
     assert not torch.allclose(stays["okapi"], moved["okapi"])
     torch.testing.assert_close(stays["Zebra"], moved["Zebra"])
 

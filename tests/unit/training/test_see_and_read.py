@@ -19,6 +19,7 @@ from polysee.datasets import teacher
 from polysee.datasets.drawings import Drawing
 from polysee.datasets.nouns import Noun
 from polysee.datasets.pictures import validation_pictures
+from polysee.datasets.stamps import Stamp
 from polysee.datasets.tables import data_folder
 from polysee.errors import ConfigError
 from polysee.inputs.tokenizer import train_bpe
@@ -71,7 +72,14 @@ def runs(tmp_path, monkeypatch):
         monkeypatch.setattr(f"polysee.{module}.validation_pictures", lambda: pictures[8:])
     likeness = np.eye(2, 1000)
     things = [Noun(("cat",), ("猫",), likeness[0]), Noun(("okapi",), (), likeness[1])]
-    monkeypatch.setattr("polysee.training.read_data.nouns", lambda: things)
+    monkeypatch.setattr("polysee.training.read_data.WordNet", lambda: None)
+    monkeypatch.setattr("polysee.training.read_data.nouns", lambda wordnet: things)
+    monkeypatch.setattr(
+        "polysee.training.read_data.word_pairs", lambda wordnet: [("dog", "狗"), ("cat", "猫")]
+    )
+    monkeypatch.setattr(
+        "polysee.training.read_data.stamps", lambda wordnet: [Stamp("dog", pictures[2].image)]
+    )
     art = [
         Drawing("Cat", "猫", pictures[0].image),
         Drawing("yin yang", "太极图", pictures[1].image),
