@@ -15,7 +15,7 @@ from polysee.datasets.teacher import centred_teacher_vectors
 from polysee.models.align import Align
 from polysee.training.see_data import class_names
 
-SHARE = 0.45  # of a sure class's place, beside the projection of length one
+SHARE = 0.6  # of a sure class's place, beside the projection of length one
 CENTRE = 0.8  # of what pictures have in common that is taken off each
 SPREAD = 0.06  # how much less alike a class may be and still count a third as much
 UNLIKE, ALIKE = 0.4, 0.8  # likeness up to which a name stays, and from which on it moves wholly

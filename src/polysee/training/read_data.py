@@ -88,7 +88,7 @@ def named_things(
 ) -> tuple[list[str], torch.Tensor]:
     """Names and words in both languages, alone and in sentences by lot, and where a picture of such a thing lies.
 
-    Where both languages' words for it lie, moved towards the classes that the thing is like and towards its drawing.
+    Where both languages' words for it lie, moved towards the classes that the thing is like and towards its pictures.
 
     Args:
         known: names that pictures have taught: these stay where the languages agree.

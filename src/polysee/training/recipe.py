@@ -126,7 +126,7 @@ class Read(Strict):
     image_size: int = Field(224, ge=32)
     vocab_size: int = Field(7800, ge=300)
     class_rank: int = Field(320, ge=0)
-    class_window: int = Field(3, ge=0)
+    class_window: int = Field(4, ge=0)
     sentences: int = Field(3, ge=1)
     texts: int = Field(57344, ge=1)
     nouns: bool = True

@@ -130,7 +130,7 @@ def test_the_picture_tower_learns_and_then_the_text_tower(runs):
     assert changed(model, final) == {"text"}
     assert card.pixels.image_size == 96
     assert final.config.text.vocab_size == 350
-    assert (final.config.classes, final.config.class_window) == (1000, 3)
+    assert (final.config.classes, final.config.class_window) == (1000, 4)
     assert final.encode_image(torch.zeros(1, 3, 96, 96)).isfinite().all()
 
 
