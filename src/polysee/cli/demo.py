@@ -46,9 +46,9 @@ QUESTIONS = (
         "musicians on a stage", "people, and what they do", "人和他们在做的事：舞台上的音乐家"
     ),
     Question(
-        "buildings at night without a bridge",
+        "a castle without water",
         "what must not show is understood",
-        "能理解否定：夜晚的建筑，没有桥",
+        "能理解否定：没有水的城堡",
     ),
     Question("没有房子的山", "the same in Chinese: mountains without houses", "中文的否定"),
     Absent("a birthday cake"),
