@@ -116,16 +116,17 @@ def named_things(
         torch.tensor([[row_of[en], row_of[zh]] for en, zh in pairs]),
     )
     by_name = {name: vector for both, vector in drawn.items() for name in both}
-    for name, vector in cut_out.items():
-        for word in (name, *(zh for en, zh in pairs if en == name and name not in named)):
-            by_name[word] = F.normalize(by_name.get(word, torch.zeros_like(vector)) + vector, dim=0)
+    shown = [(en, zh) for en, zh in pairs if en in cut_out and en not in named]
+    for name, word in [*zip(cut_out, cut_out, strict=True), *shown]:
+        vector = by_name.get(word, torch.zeros(places.shape[1])) + cut_out[name]
+        by_name[word] = F.normalize(vector, dim=0)
     targets = []
     for start in range(0, len(rows), 4096):
         part = rows[start : start + 4096]
         said = vectors[[row_of[name] for name, _ in part]]
-        shown = _shown(said, [thing for _, thing in part], places, by_name)
+        moved = _shown(said, [thing for _, thing in part], places, by_name)
         stays = torch.tensor([name.lower() in known for name, _ in part])
-        targets.append(torch.where(stays[:, None], said, shown))
+        targets.append(torch.where(stays[:, None], said, moved))
     return _in_sentences([name for name, _ in rows], torch.cat(targets), seed)
 
 
