@@ -8,9 +8,9 @@ first of a seeded shuffle, too. Of these, a fifth says when to stop. Judged by t
 validation split, which have no part in training, by `polysee finetune clip --test` as anyone would run it. Zero-shot
 chooses among the same ten names. Caltech-101 is not among what align-nano was trained on.
 
-What can be gained depends on the draw: over 200 of them, an earlier align-nano's zero-shot top-1 was 79 % on average, between
-60 and 94 % in nine of ten, and above 90 % in one of seven, where ten points more cannot be had. The first three draws
-have 81, 71 and 84 % with revision 5. So several are run, and the mean is what counts.
+What can be gained depends on the draw: over 200 of them, an earlier align-nano's zero-shot top-1 was 79 % on average,
+between 60 and 94 % in nine of ten, and above 90 % in one of seven, where ten points more cannot be had. The first three
+draws have 81, 71 and 84 % with revision 5. So several are run, and the mean is what counts.
 
 The last line printed is JSON; seconds are of the whole command, imports and the report page included.
 """
