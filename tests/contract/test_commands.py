@@ -97,6 +97,16 @@ def test_every_command_helps_with_an_example_in_both_languages(
         assert option in done.out
 
 
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_chinese_help_is_chinese_and_whole(polysee, monkeypatch, command):
+    monkeypatch.setenv("COLUMNS", "80")
+    done = polysee(*command.split(), "--help", "--lang", "zh")
+    assert "选项" in done.out
+    assert not re.search(r"Options|Arguments|Commands|default:|required|Show this", done.out)
+    assert not re.search(r"…\s*│", done.out)  # a line that is cut off
+    assert "Options" in polysee(*command.split(), "--help", "--lang", "en").out
+
+
 def test_a_group_helps_in_the_language_that_is_asked_for(polysee):
     done = polysee("eval", "--lang", "zh", "--help")
     assert done.code == 0
@@ -239,6 +249,29 @@ def test_nothing_found_is_3(polysee, library, tmp_path):
     done = polysee("search", "cat", "--folder", tmp_path, "--library", library, "--json")
     assert done.code == 3
     assert done.document["hits"] == []
+
+
+@pytest.mark.parametrize("everything", [[], ["--all"]])
+def test_it_is_said_when_nothing_is_left_to_look_among(polysee, library, tmp_path, everything):
+    done = polysee("search", "cat", "--folder", tmp_path, "--library", library, *everything)
+    assert done.code == 3
+    assert "folder" in done.err
+    assert "--all" not in done.err
+
+
+@pytest.mark.parametrize("model", ["polysee/dalle-nano", "polysee/scene-judge", "polysee/gpt-nano"])
+def test_a_model_of_another_kind_is_named(polysee, pictures, model):
+    done = polysee(
+        "classify",
+        pictures / next(iter(PICTURES)),
+        "--labels",
+        "cat,dog",
+        "--model",
+        model,
+        "--json",
+    )
+    assert done.code == 2
+    assert f"{model}: not a model of pictures and text" in done.document["error"]
 
 
 def test_exclusions_are_named(polysee, library):

@@ -118,6 +118,39 @@ def test_a_variation_keeps_some_of_a_picture(draw, tmp_path):
     assert np.array_equal(pixels(two.document["files"][0]), near)
 
 
+def test_nothing_is_written_over(draw, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (tmp_path / "precious.txt").write_text("precious")
+    (out / "000000.png").write_text("a photograph")
+    (out / "000001.png").symlink_to(tmp_path / "precious.txt")
+    (out / "sheet.png").mkdir()
+    first = draw("a dog", "-n", "2").document
+    names = [Path(file).name for file in (*first["files"], first["sheet"])]
+    assert names == ["000000-2.png", "000001-2.png", "sheet-2.png"]
+    assert (out / "000000.png").read_text() == "a photograph"
+    assert (tmp_path / "precious.txt").read_text() == "precious"
+    assert draw("a dog", "-n", "2").document["files"] == first["files"]  # the same once more
+    assert Path(draw("a cat").document["files"][0]).name == "000000-3.png"
+
+
+@pytest.mark.parametrize("prompt", ["一名男性交警", "一条林阴道", "一只狗在做爱心便当", "异性交往"])
+def test_harmless_words_that_hold_others_are_drawn(draw, prompt):
+    assert draw(prompt).code == 0
+
+
+def test_unknown_words_of_what_is_not_to_be_drawn_are_named(draw):
+    assert draw("a dog", "--negative", "a samovar").document["unknown_words"] == ["samovar"]
+
+
+def test_hardly_any_temperature_is_none(draw, tmp_path):
+    cold, none = (
+        draw("a dog", "--temperature", t, out=tmp_path / t).document["files"][0]
+        for t in ("1e-320", "0")
+    )
+    assert np.array_equal(pixels(cold), pixels(none))
+
+
 def test_pictures_are_enlarged_without_overshooting():
     step = np.zeros((96, 96, 3), np.uint8) + 60
     step[:, 48:] = 200
@@ -217,6 +250,13 @@ def test_people_read_files_and_unknown_words(draw):
         ("血腥的场面", [], "血腥"),
         ("a dog", ["--keep", "2"], "keep"),
         ("a dog", ["--vary", "-1"], "vary"),
+        ("a dog", ["--vary", "0.3"], "--init"),
+        ("a dog", ["--keep", "0.3"], "--init"),
+        ("a dog", ["--init", "none.png", "--keep", "0.3", "--vary", "0.3"], "not both"),
+        ("a dog", ["--guidance", "1e308"], "guidance"),
+        ("a dog", ["--seed", str(2**64)], "seed"),
+        ("a dog", ["--seed", str(2**63 - 2), "-n", "3"], "seed"),
+        ("裸體的女人", [], "裸體"),
     ],
 )
 def test_what_is_wrong_is_said(draw, prompt, options, reason):

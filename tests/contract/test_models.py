@@ -158,7 +158,7 @@ CASES = {
     ),
     "efficientnet": Case(
         NET, lambda model, pixels: model(pixels).pooled, (40, 33),
-        wrong=({"width": 0.0}, {"depth": -1.0}, {"width": float("nan")}),
+        wrong=({"width": 0.0}, {"depth": -1.0}, {"depth": 1e9}, {"width": float("nan")}),
     ),
     "efficientnet, lite and headless": Case(
         replace(NET, lite=True, head=False), lambda model, pixels: model(pixels).map.flatten(1), (32, 64)
@@ -166,11 +166,12 @@ CASES = {
     "efficientnet, as ported and of few stages": Case(
         replace(NET, as_ported=True, head=False, stages=((1, 3, 1, 1, 16), (2, 5, 2, 6, 24))),
         lambda model, pixels: model(pixels).pooled, (41, 33),
-        wrong=({"stages": ()}, {"stages": ((1, 3, 1, 1),)}, {"stages": ((1, 3, 0, 1, 16),)}),
+        wrong=({"stages": ()}, {"stages": ((1, 3, 1, 1),)}, {"stages": ((1, 3, 0, 1, 16),)},
+               {"stages": ((10**9, 3, 1, 1, 16),)}),
     ),
     "vit": Case(
         VIT, lambda model, pixels: model(pixels).flatten(1),
-        wrong=({"patch_size": 5}, {"patch_size": 0}, {"num_layers": 0}, {"num_heads": 5}),
+        wrong=({"patch_size": 5}, {"patch_size": 0}, {"num_layers": 0}, {"num_layers": 10**9}, {"num_heads": 5}),
     ),
     "vit without a class token": Case(
         replace(VIT, class_token=False), lambda model, pixels: model(pixels).flatten(1)

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from polysee.errors import ConfigError, MediaError
-from polysee.inference import load
 from polysee.inference.classifier import Classifier
 from polysee.inference.embedder import MANY
+from polysee.inference.loading import load_embedder
 from polysee.media.files import Remark, absolute, read_file
 from polysee.media.workers import WorkerDied, call
 
@@ -70,11 +70,12 @@ def classify_files(
         templates: sentences with `{}` where the name goes; the model's own if None.
     Raises:
         ConfigError: fewer than two labels, or none where the model has none of its own.
+        NotSupportedError: the model is none of pictures and text.
     """
     started = time.perf_counter()
     if labels is not None and len(set(labels)) < 2:
         raise ConfigError("at least two different labels are needed to choose among")
-    embedder = load(model, dtype=dtype, device=device)
+    embedder = load_embedder(model, dtype=dtype, device=device)
     own = Classifier.of(embedder) if labels is None else None
     classifier = own if labels is None else Classifier.by_names(embedder, labels, templates)
     if classifier is None:

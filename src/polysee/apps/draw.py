@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -20,9 +21,10 @@ from polysee.inference.drawing import DEFAULT_STEERING, ImageGenerator, Progress
 from polysee.inference.encoders import Dtype
 from polysee.inference.loading import Device, load
 from polysee.inference.pipelines import PipelineGenerator
-from polysee.provenance import Made, save_picture
+from polysee.provenance import Made, encode_picture
 
 MOST_PICTURES = 64
+SEEDS = 2**63  # as many as a generator takes
 SHEET_SIDE = 256  # of each picture on a contact sheet
 
 
@@ -37,7 +39,7 @@ class DrawReport:
         scores: how well each picture fits the prompt: how much likelier it makes the picture's codes, in nats a code;
             once ranked by the bundled matcher, the log-probability that all of the prompt agrees; none from a
             pipeline of `diffusers`, which cannot say.
-        unknown_words: what of the prompt the model has never read.
+        unknown_words: what of the prompt, and of what is not to be drawn, the model has never read.
         held_back: the seeds whose pictures the model's own filter did not give out.
     """
 
@@ -66,6 +68,7 @@ def draw_pictures(
 ) -> DrawReport:
     """Draw a prompt `count` times into a folder, as PNG files: of 512 pixels, or as large as a pipeline makes them.
 
+    A picture is named by its seed, such as `000007.png`; beside another file of that name it becomes `000007-2.png`.
     Each is written as soon as it is drawn, the first alone and before the others: what ends a run costs at most the
     few that are under way.
 
@@ -84,6 +87,8 @@ def draw_pictures(
     refuse(prompt)
     if not 1 <= count <= MOST_PICTURES:
         raise ConfigError(f"the number of pictures must be from 1 to {MOST_PICTURES}, not {count}")
+    if not 0 <= steering.seed <= SEEDS - count:
+        raise ConfigError(f"seed is out of range: {steering.seed}")
     began = time.perf_counter()
     generator = load(model, device=device, dtype=dtype)
     if not isinstance(generator, ImageGenerator | PipelineGenerator):
@@ -109,12 +114,13 @@ def draw_pictures(
         drawn, scores = [one for one, _ in ranked], [score for _, score in ranked]
     sheet = None
     if count > 1:
-        sheet = out / "sheet.png"
         whole = contact_sheet([one.picture for one in drawn])
-        save_picture(sheet, whole, Made(shown_name(generator.id), steering.seed))
+        made = Made(shown_name(generator.id), steering.seed)
+        sheet = _kept(out, "sheet", encode_picture(whole, made)[0])
     seconds = time.perf_counter() - began
     files = [one.file for one in drawn]
-    unknown = drawer.unknown_words(prompt)
+    said = [prompt, *filter(None, [steering.negative])]
+    unknown = list(dict.fromkeys(word for text in said for word in drawer.unknown_words(text)))
     return DrawReport(files, sheet, steering.seed, seconds, scores, unknown, held_back)
 
 
@@ -151,9 +157,32 @@ def _write(out: Path, picture: np.ndarray, made: Made, *, visible: bool) -> Path
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"{out}: cannot be made: {error.strerror or error}") from error
-    file = out / f"{made.seed:06d}.png"
-    save_picture(file, picture, made, visible=visible)
-    return file
+    return _kept(out, f"{made.seed:06d}", encode_picture(picture, made, visible=visible)[0])
+
+
+def _kept(out: Path, stem: str, content: bytes) -> Path:
+    """Write a file beside all that are there; one that is the same already is left as it is."""
+    for number in itertools.count(1):
+        file = out / (f"{stem}.png" if number == 1 else f"{stem}-{number}.png")
+        try:
+            with file.open("xb") as opened:
+                opened.write(content)
+        except FileExistsError:
+            if not _holds(file, content):
+                continue
+        except OSError as error:
+            raise ConfigError(f"{file}: cannot be written: {error.strerror or error}") from error
+        return file
+    raise AssertionError("there is always a next number")
+
+
+def _holds(file: Path, content: bytes) -> bool:
+    try:
+        return (
+            file.is_file() and file.stat().st_size == len(content) and file.read_bytes() == content
+        )
+    except OSError:
+        return False
 
 
 def contact_sheet(pictures: list[np.ndarray]) -> np.ndarray:

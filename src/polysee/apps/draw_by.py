@@ -33,7 +33,7 @@ class Start:
 
     Args:
         picture: its file.
-        keep: which share of it is kept, from above, and pasted back as it was; the rest is drawn.
+        keep: which share of it is kept, from above, and pasted back as it was; the rest is drawn. Half if None.
         vary: draw a variation in its place: so large a share of its codes, by lot, is drawn anew; of a pipeline, how
             much noise is put on the picture.
     Raises:
@@ -41,13 +41,20 @@ class Start:
     """
 
     picture: Path
-    keep: float = 0.5
+    keep: float | None = None
     vary: float | None = None
 
     def __post_init__(self) -> None:
+        if self.keep is not None and self.vary is not None:
+            raise ConfigError("a picture is finished (keep) or varied (vary), not both")
         for name, share in (("keep", self.keep), ("vary", self.vary)):
             if share is not None and not 0 <= share <= 1:
                 raise ConfigError(f"{name} must be from 0 to 1, not {share}")
+
+    @property
+    def kept(self) -> float:
+        """The share that stays as it was."""
+        return 0.5 if self.keep is None else self.keep
 
 
 class Drawer(Protocol):
@@ -140,7 +147,7 @@ class _ByCodes:
             lots = [np.random.default_rng([seed, 1]).random(codes.shape[1]) for seed in seeds]
             return Given(codes, torch.from_numpy(np.stack(lots) >= self.start.vary))
         # Whole rows; where the edge runs through a row, all of it.
-        rows = int(np.ceil(self.start.keep * grid))
+        rows = int(np.ceil(self.start.kept * grid))
         return Given(codes, (torch.arange(codes.shape[1]) < rows * grid).expand_as(codes))
 
 
@@ -157,7 +164,7 @@ class _ByPipeline:
     def draw(
         self, prompt: str, count: int, steering: Steering, progress: Progress | None
     ) -> Iterator[np.ndarray | None]:
-        keep, vary = (0.0, None) if self.start is None else (self.start.keep, self.start.vary)
+        keep, vary = (0.0, None) if self.start is None else (self.start.kept, self.start.vary)
         for seed in range(steering.seed, steering.seed + count):
             picture = self.generator.draw(
                 prompt, replace(steering, seed=seed), first=self.first, keep=keep, vary=vary,
@@ -179,6 +186,6 @@ def with_kept(picture: np.ndarray, first: Image.Image | None, start: Start | Non
     if first is None or start is None or start.vary is not None:
         return picture
     rows, columns = picture.shape[:2]
-    kept = round(start.keep * rows)
+    kept = round(start.kept * rows)
     whole = first.convert("RGB").resize((columns, rows), Image.Resampling.LANCZOS)
     return np.concatenate([np.asarray(whole)[:kept], picture[kept:]])

@@ -54,8 +54,8 @@ MESSAGES = (
     ),
     (
         "the library {} was indexed with {}, not with {}: "
-        "search without --model, or index with it first",
-        "图库 {0} 是用 {1} 建立的，不是 {2}：请去掉 --model，或先用它建立索引",
+        "search with --model {}, or index with it first",
+        "图库 {0} 是用 {1} 建立的，不是 {2}：请用 --model {3}，或先用它建立索引",
     ),
     (
         "the library {} is being written by another process; "
@@ -68,6 +68,23 @@ MESSAGES = (
         "the library {} cannot be read ({}): "
         "if it is damaged, move that folder away and run `polysee index` again",
         "图库 {0} 读不出来（{1}）：如果已损坏，请把这个文件夹移走，再运行 `polysee index`",
+    ),
+    ("the library {} cannot be read: permission denied", "无法读取图库 {0}：没有权限"),
+    (
+        "the library {} was last indexed with {}, which is not there any more: "
+        "name another model with --model",
+        "图库 {0} 上次是用 {1} 建立的，而它已经不在那里：请用 --model 指定别的模型",
+    ),
+    ("{}: gives vectors that are not numbers", "{0} 给出的向量不是数"),
+    ("an empty path: name a folder or a picture", "路径是空的：请写明文件夹或图片"),
+    (
+        "it is not there, so nothing of it was forgotten: is its disk there? "
+        "To forget it, prune a folder above it",
+        "文件夹不存在，所以没有去掉任何图片：磁盘接上了吗？要去掉它们，请对上层文件夹使用 --prune",
+    ),
+    (
+        "nothing is left here, and all of it was forgotten; if its disk was absent, index it again",
+        "这里什么也没有了，其中的图片已全部去掉；如果是磁盘没有接上，请接上后重新运行 index",
     ),
     (
         "reading words in pictures needs rapidocr: pip install polysee[ocr]",
@@ -130,10 +147,7 @@ MESSAGES = (
         "{0} 已经存在，而且不是空的：请换一个 --out",
     ),
     ("{}: not a model of pictures and text", "{0} 不是图文模型"),
-    (
-        "{}: only models of pictures and text are exported as {}",
-        "{0}：只有图文模型可以导出为 {1}",
-    ),
+    ("{}: only models of pictures and text are exported as {}", "{0}：只有图文模型可以导出为 {1}"),
     (
         "{} is not installed: pip install 'polysee[fast]'",
         "没有安装 {0}：请运行 pip install 'polysee[fast]'",
@@ -210,10 +224,7 @@ MESSAGES = (
         "try again later, or name another mirror in HF_ENDPOINT",
         "{0} 下载后内容与校验和不符；请稍后再试，或在环境变量 HF_ENDPOINT 中换一个镜像站",
     ),
-    (
-        "{}: {} GB are needed at {}, and {} GB are free",
-        "{0}：{2} 处需要 {1} GB 空间，只剩 {3} GB",
-    ),
+    ("{}: {} GB are needed at {}, and {} GB are free", "{0}：{2} 处需要 {1} GB 空间，只剩 {3} GB"),
     ("{}: cannot be stored: {}", "{0}：无法保存：{1}"),
     # data
     ("{}: there is no such file", "没有文件 {0}"),
@@ -267,12 +278,14 @@ MESSAGES = (
         "没有数据文件 {0}，POLYSEE_DATA（{1}）下也没有",
     ),
     ("{}: the column {} holds no sentences", "{0} 的 {1} 列不是句子"),
-    (
-        "translations are scored by sacrebleu: install it first",
-        "译文由 sacrebleu 评分：请先安装它",
-    ),
+    ("translations are scored by sacrebleu: install it first", "译文由 sacrebleu 评分：请先安装它"),
     # drawing
     ("an empty prompt: say what to draw", "没有写要画什么"),
+    ("--keep and --vary go with --init", "--keep 和 --vary 要与 --init 同用"),
+    (
+        "a picture is finished (keep) or varied (vary), not both",
+        "续画（keep）和变体（vary）只能选一个",
+    ),
     (
         "the prompt is too long: {} tokens; the model reads {}",
         "描述太长：{0} 个词元，模型最多读 {1} 个",
@@ -285,10 +298,7 @@ MESSAGES = (
     ),
     ("{} must be from 0 to 1, not {}", "{0} 应在 0 到 1 之间，而不是 {1}"),
     ("{}: this model does not draw", "{0}：这个模型不会画图"),
-    (
-        "{} is a pipeline of diffusers ({}), without {}",
-        "{0} 是 diffusers 管线（{1}），不支持 {2}",
-    ),
+    ("{} is a pipeline of diffusers ({}), without {}", "{0} 是 diffusers 管线（{1}），不支持 {2}"),
     (
         "{} is a pipeline of diffusers, which has no --dtype int8",
         "{0} 是 diffusers 管线，不支持 --dtype int8",
@@ -307,10 +317,7 @@ MESSAGES = (
         "{0} 中没有 safetensors 权重，而其他格式的权重不予读取",
     ),
     ("{}: not a readable pipeline: {}", "{0} 不是可以读取的管线：{1}"),
-    (
-        "the model's own filter held every picture back: {}",
-        "模型自带的过滤器扣下了全部 {0} 张图片",
-    ),
+    ("the model's own filter held every picture back: {}", "模型自带的过滤器扣下了全部 {0} 张图片"),
     ("{}: this model does not judge scenes", "{0}：这个模型不会评判场景"),
     ("unknown language {}; en, zh or both", "未知的语言 {0}；可用 en、zh 或两者"),
     (
@@ -345,10 +352,6 @@ MESSAGES = (
         "{0}：请用 --labels 或 --captions 指定标签列或描述列；它有：{1}",
     ),
     (
-        "{}: the column {} holds {}, and labels must be words; choose a column of strings",
-        "{0} 的 {1} 列是 {2}，标签必须是文字：请选择字符串列",
-    ),
-    (
         "{}: the column {} holds no captions: strings, or lists of them",
         "{0} 的 {1} 列不是描述（字符串或字符串列表）",
     ),
@@ -367,10 +370,7 @@ MESSAGES = (
     ("{}: no rows", "{0}：没有任何一行"),
     ("{}: row {} has no {}", "{0}：第 {1} 行没有 {2}"),
     ("{}: column {} holds no texts", "{0}：{1} 列中不是文字"),
-    (
-        "{}: column {} holds neither names nor whole numbers",
-        "{0}：{1} 列中既不是名称也不是整数",
-    ),
+    ("{}: column {} holds neither names nor whole numbers", "{0}：{1} 列中既不是名称也不是整数"),
     ("{}: {} is none of the labels {}", "{0}：{1} 不在标签 {2} 之中"),
     (
         "all texts have one label, {}: there is nothing to tell apart",

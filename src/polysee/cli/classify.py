@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from polysee.cli import output
-from polysee.cli.language import t
+from polysee.cli.language import localised, t
 from polysee.cli.options import DEFAULT_MODEL, Common, command, model_option, template_option
 
 if TYPE_CHECKING:
@@ -32,7 +32,11 @@ def register(app: typer.Typer) -> None:
 
 def classify(
     common: Common,
-    files: Annotated[list[Path], typer.Argument(metavar="FILES…", help=t("Pictures.", "图片。"))],
+    files: Annotated[
+        list[Path],
+        # one that cannot be read is named, and the others are looked at
+        typer.Argument(metavar="FILES…", readable=False, help=t("Pictures.", "图片。")),
+    ],
     labels: Annotated[
         str | None,
         typer.Option(
@@ -58,7 +62,8 @@ def classify(
             progress=advance,
         )
     if common.json:
-        output.print_json({"results": report.results, "failed": report.failed})
+        failed = [{"path": one.path, "reason": localised(one.reason)} for one in report.failed]
+        output.print_json({"results": report.results, "failed": failed})
     else:
         print_report(report)
     output.name_failures(report.failed, t("Could not be read:", "无法读取："))

@@ -37,7 +37,12 @@ def draw(
     count: Annotated[int, typer.Option("-n", min=1, help=t("How many pictures.", "画几张。"))] = 1,
     seed: Annotated[
         int,
-        typer.Option("--seed", min=0, help=t("Same seed, same picture.", "种子相同，图片相同。")),
+        typer.Option(
+            "--seed",
+            min=0,
+            max=2**63 - 1,
+            help=t("Same seed, same picture.", "种子相同，图片相同。"),
+        ),
     ] = 0,
     guidance: Annotated[
         float | None,
@@ -69,14 +74,15 @@ def draw(
         typer.Option("--init", metavar="FILE", help=t("A picture to finish.", "要续画的图片。")),
     ] = None,
     keep: Annotated[
-        float,
+        float | None,
         typer.Option(
             "--keep",
             min=0.0,
             max=1.0,
-            help=t("Which share of it stays, from above.", "从上往下保留多少。"),
+            help=t("Which share of --init stays, from above.", "从上往下保留 --init 的多少。"),
+            show_default="0.5",
         ),
-    ] = 0.5,
+    ] = None,
     vary: Annotated[
         float | None,
         typer.Option(
@@ -110,8 +116,11 @@ def draw(
     model: Annotated[str, model_option(DRAWING_MODEL)] = DRAWING_MODEL,
 ) -> int:
     from polysee.apps.draw import Start, draw_pictures
+    from polysee.errors import QueryError
     from polysee.inference.drawing import Steering
 
+    if init is None and (keep is not None or vary is not None):
+        raise QueryError("--keep and --vary go with --init")
     with output.progress_bar(t("Drawing", "正在画")) as advance:
         report = draw_pictures(
             prompt,

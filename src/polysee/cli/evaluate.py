@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from polysee.cli import evaluate_drawing, evaluate_texts, output
+from polysee.cli.help import Group
 from polysee.cli.language import t
 from polysee.cli.options import DEFAULT_MODEL, Common, command, model_option, template_option
 from polysee.cli.texts import TRANSLATOR
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the group, with help in the language that was chosen."""
-    group = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", callback=_group)
+    group = typer.Typer(cls=Group, no_args_is_help=True, rich_markup_mode="rich", callback=_group)
     app.add_typer(
         group,
         name="eval",
@@ -92,9 +93,9 @@ def zero_shot(
     model: Annotated[str, model_option(DEFAULT_MODEL)] = DEFAULT_MODEL,
 ) -> int:
     from polysee.evaluation.zero_shot import evaluate_zero_shot
-    from polysee.inference import load
+    from polysee.inference.loading import load_embedder
 
-    embedder = load(model, dtype=common.dtype, device=common.device)
+    embedder = load_embedder(model, dtype=common.dtype, device=common.device)
     with output.progress_bar(t("Looking at pictures", "正在看图片")) as advance:
         result = evaluate_zero_shot(embedder, data, labels, templates=template, progress=advance)
     if common.json:
@@ -125,9 +126,9 @@ def retrieval(
     model: Annotated[str, model_option(DEFAULT_MODEL)] = DEFAULT_MODEL,
 ) -> int:
     from polysee.evaluation.retrieval import evaluate_retrieval
-    from polysee.inference import load
+    from polysee.inference.loading import load_embedder
 
-    embedder = load(model, dtype=common.dtype, device=common.device)
+    embedder = load_embedder(model, dtype=common.dtype, device=common.device)
     with output.progress_bar(t("Looking at pictures", "正在看图片")) as advance:
         result = evaluate_retrieval(embedder, data, captions, progress=advance)
     if common.json:

@@ -17,6 +17,7 @@ from polysee.cli.finetune_options import (
     rate_option,
     seed_option,
 )
+from polysee.cli.help import Group
 from polysee.cli.language import t
 from polysee.cli.options import DEFAULT_MODEL, Common, command, model_option
 from polysee.cli.train import (
@@ -37,7 +38,7 @@ REPORT = "report.html"
 
 def register(app: typer.Typer) -> None:
     """Add the group, with help in the language that was chosen."""
-    group = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
+    group = typer.Typer(cls=Group, no_args_is_help=True, rich_markup_mode="rich")
     app.add_typer(
         group,
         name="finetune",

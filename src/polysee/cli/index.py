@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from polysee.cli import output
-from polysee.cli.language import t
+from polysee.cli.language import localised, t
 from polysee.cli.options import Common, command, library_option, model_option
 
 if TYPE_CHECKING:
     from polysee.library import IndexReport
+    from polysee.media.files import Remark
 
 
 def register(app: typer.Typer) -> None:
@@ -32,7 +33,7 @@ def register(app: typer.Typer) -> None:
 def index(
     common: Common,
     paths: Annotated[
-        list[Path],
+        list[str],  # a Path would make of an empty one the folder that the user stands in
         typer.Argument(metavar="PATHS…", help=t("Folders and pictures.", "文件夹和图片。")),
     ],
     library: Annotated[Path | None, library_option()] = None,
@@ -71,20 +72,25 @@ def index(
         output.print_json(document(report))
     else:
         print_report(report)
-    output.name_failures(report.warned, t("Read, with a remark:", "已读入，但请注意："))
+    if not any((_done(report), report.failed)):
+        output.note(t("No pictures were found there.", "那里没有找到图片。"))
+    output.name_failures(report.warned, t("Please note:", "请注意："))
     output.name_failures(report.failed, t("Could not be read:", "无法读取："))
     return _code(report, paths)
 
 
-def _code(report: IndexReport, paths: Sequence[Path]) -> int:
+def _done(report: IndexReport) -> int:
+    return report.added + report.unchanged + report.moved + report.removed
+
+
+def _code(report: IndexReport, paths: Sequence[str]) -> int:
     """Nothing could be done where each of the paths that were named is itself no good."""
     from polysee.media.files import absolute
 
     if not report.failed:
         return output.DONE
-    done = report.added + report.unchanged + report.moved + report.removed
     given = {absolute(path) for path in paths}
-    hopeless = not done and {item.path for item in report.failed} == given
+    hopeless = not _done(report) and {item.path for item in report.failed} == given
     return output.WRONG_REQUEST if hopeless else output.SOME_FAILED
 
 
@@ -95,11 +101,15 @@ def document(report: IndexReport) -> dict[str, object]:
         "unchanged": report.unchanged,
         "moved": report.moved,
         "removed": report.removed,
-        "failed": [{"path": str(item.path), "reason": item.reason} for item in report.failed],
-        "warned": [{"path": str(item.path), "reason": item.reason} for item in report.warned],
+        "failed": _named(report.failed),
+        "warned": _named(report.warned),
         "seconds": report.seconds,
         "model_seconds": report.model_seconds,
     }
+
+
+def _named(remarks: Sequence[Remark]) -> list[dict[str, str]]:
+    return [{"path": item.path, "reason": localised(item.reason)} for item in remarks]
 
 
 def print_report(report: IndexReport) -> None:

@@ -68,7 +68,7 @@ def _from_system(environment: Mapping[str, str]) -> str:
     for name in ("POLYSEE_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):
         value = environment.get(name, "")
         if value:
-            return "zh" if value.lower().startswith("zh") else "en"
+            return "zh" if value.lower().startswith(("zh", "中", "chinese")) else "en"
     # Windows, and programs started from a desktop, have none of these.
     named = locale.getlocale()[0] or ""
     return "zh" if named.lower().startswith(("zh", "chinese")) else "en"

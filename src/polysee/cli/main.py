@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from polysee.cli.help import Group
 from polysee.cli.language import choose_language, localised, t
 from polysee.cli.output import WRONG_REQUEST, note, print_json
 from polysee.errors import PolyseeError
@@ -61,6 +62,7 @@ def build_app() -> typer.Typer:
     """The commands, with help in the language that was chosen."""
     app = typer.Typer(
         name="polysee",
+        cls=Group,
         help=t(
             "Find pictures by a sentence, in Chinese or English, on your own machine.",
             "用一句中文或英文找到你的图片，一切都在自己的电脑上完成。",
@@ -142,7 +144,8 @@ def _usage(error: typer.TyperException) -> str:
         path = context.command_path
         hint = t(f"See {path} --help.", f"请看 {path} --help。")
     message = error.format_message().replace("Value error, ", "")  # pydantic's prefix
-    return f"{localised(message)} {hint}"
+    message = localised(message)
+    return t(f"{message} {hint}", f"{message.removesuffix('。')}。{hint}")
 
 
 def _refuse(arguments: Sequence[str], message: str) -> int:

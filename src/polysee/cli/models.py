@@ -7,13 +7,14 @@ from typing import Annotated, Any
 import typer
 
 from polysee.cli import export, output
+from polysee.cli.help import Group
 from polysee.cli.language import t
 from polysee.cli.options import Common, command, with_shared_options
 
 
 def register(app: typer.Typer) -> None:
     """Add the group, with help in the language that was chosen."""
-    group = typer.Typer(rich_markup_mode="rich")
+    group = typer.Typer(cls=Group, rich_markup_mode="rich")
     app.add_typer(group, name="models")
     group.callback(
         invoke_without_command=True,

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, get_type_hints
 import typer
 
 from polysee.cli.download import bring_model
+from polysee.cli.help import Command
 from polysee.cli.language import t
 
 DEFAULT_MODEL = "polysee/align-nano"
@@ -73,7 +74,7 @@ def command(app: typer.Typer, name: str, *, help: str, hidden: bool = False) -> 
     """
 
     def register(function: Callable[..., int | None]) -> Callable[..., int | None]:
-        app.command(name, help=help, hidden=hidden)(with_shared_options(function))
+        app.command(name, cls=Command, help=help, hidden=hidden)(with_shared_options(function))
         return function
 
     return register
@@ -113,6 +114,7 @@ def library_option() -> Any:
     return typer.Option(
         "--library",
         metavar="DIR",
+        readable=False,
         help=t("The library's folder.", "图库所在的文件夹。"),
         show_default=t("the platform's data folder", "系统的数据文件夹"),
     )

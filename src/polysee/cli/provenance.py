@@ -28,7 +28,10 @@ def register(app: typer.Typer) -> None:
 
 def inspect(
     common: Common,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help=t("A picture.", "一张图片。"))],
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", readable=False, help=t("A picture.", "一张图片。")),
+    ],
 ) -> int:
     from polysee.provenance import inspect_picture
 

@@ -48,7 +48,10 @@ def search(
     image: Annotated[
         Path | None,
         typer.Option(
-            "--image", metavar="FILE", help=t("Find pictures like this.", "找相似的图片。")
+            "--image",
+            metavar="FILE",
+            readable=False,  # whether it is one is found out, and said, when it is opened
+            help=t("Find pictures like this.", "找相似的图片。"),
         ),
     ] = None,
     exclude: Annotated[
@@ -136,7 +139,7 @@ def search(
     if common.json:
         output.print_json(document(result))
     else:
-        print_result(result)
+        print_result(result, everything=everything)
     return output.DONE if result.hits else output.NOTHING_FOUND
 
 
@@ -191,7 +194,11 @@ def _say_period(period: Period) -> str:
 
 def _say_periods(periods: Sequence[Period]) -> str:
     few = [_say_period(period) for period in periods[-3:]]
-    return ", ".join(few if len(periods) <= 3 else ["…", *few])
+    return _listed(few if len(periods) <= 3 else ["…", *few])
+
+
+def _listed(names: Sequence[str]) -> str:
+    return t(", ", "、").join(names)
 
 
 def _conditions(result: SearchResult) -> list[tuple[str, str]]:
@@ -204,20 +211,24 @@ def _conditions(result: SearchResult) -> list[tuple[str, str]]:
         when = _say_periods(result.excluded_dates)
         said.append((f"Not taken: {when}", f"拍摄时间不在：{when}"))
     if result.places:
-        where = ", ".join(result.places)
+        where = _listed(result.places)
         said.append((f"Place: {where}", f"地点：{where}"))
     if result.excluded_places:
-        where = ", ".join(result.excluded_places)
+        where = _listed(result.excluded_places)
         said.append((f"Not in: {where}", f"地点不在：{where}"))
     return said
 
 
-def print_result(result: SearchResult) -> None:
-    """A table that people read: how relevant, and where."""
+def print_result(result: SearchResult, *, everything: bool = False) -> None:
+    """A table that people read: how relevant, and where.
+
+    Args:
+        everything: whether what is hardly relevant was asked for, too.
+    """
     for english, chinese in _conditions(result):
         output.note(t(english, chinese))
     if result.excluded:
-        words = ", ".join(result.excluded)
+        words = _listed(result.excluded)
         output.note(t(f"Without: {words}", f"不含：{words}"))
     if result.unread_origins:
         count = result.unread_origins
@@ -228,18 +239,27 @@ def print_result(result: SearchResult) -> None:
             )
         )
     if not result.hits:
-        output.note(
-            t(
-                "Nothing in the library matches. --all shows what comes nearest.",
-                "图库中没有符合的图片。加上 --all 可以看最接近的。",
-            )
-        )
+        output.note(_nothing(result, everything))
         return
     for hit in result.hits:
         percent = f"{hit.relevance:4.0%}"
         print(f"{percent} {output.relevance_bar(hit.relevance)} {output.shorten(str(hit.path))}")
         for path in hit.also:
             print(f"{'':>16}= {output.shorten(str(path))}")
+
+
+def _nothing(result: SearchResult, everything: bool) -> str:
+    if not result.candidates:
+        return t(
+            "No picture is of the folder, the time, the place or the maker that was asked for.",
+            "没有一张图片符合所要的文件夹、时间、地点或来源。",
+        )
+    if everything:
+        return t("Nothing in the library matches.", "图库中没有符合的图片。")
+    return t(
+        "Nothing in the library matches. --all shows what comes nearest.",
+        "图库中没有符合的图片。加上 --all 可以看最接近的。",
+    )
 
 
 def _write_page(html: Path, sentence: str, image: Path | None, result: SearchResult) -> None:

@@ -184,5 +184,5 @@ def phrases() -> list[str]:
     frames = [*_ON, *_ON_ALIVE, *_ON_SEAT, *_UNDER, *_BESIDE, *_BEFORE]
     words = "图里有 画着 这是 背景 背景是 背景上 渐变 从 到 浅 色 的 很 大 小 在 上 里 有 和"
     words += " 着 戴着 拿着 举着 抓着 戴 拿 依次是"
-    order = "从左到右 从左往右 从右到左 左边 右边 前面 后面 上面 下面 旁边 一 两 三 四 五 里面"
+    order = "从左到右 从左往右 从右到左 左边 右边 前面 后面 上面 下面 下 旁边 一 两 三 四 五 里面"
     return [*found, *frames, *words.split(), *order.split()]

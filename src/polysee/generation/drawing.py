@@ -17,6 +17,8 @@ from polysee.generation.stepping import Map, Stepper
 from polysee.layers.attention import Cache
 from polysee.models.dalle import Dalle, attention_mask
 
+MOST_GUIDANCE = 100.0
+
 
 class Text(NamedTuple):
     """A text for every picture: tokens (B, T) int64, mask (B, T) bool with True for a real token."""
@@ -64,9 +66,9 @@ def draw_codes(
     Shapes:
         returns: (B, N) int64
     Raises:
-        ConfigError: a text is too long, or the guidance is no number from 0 on.
+        ConfigError: a text is too long, or the guidance is no number from 0 to 100.
     """
-    if not 0 <= guidance < float("inf"):
+    if not 0 <= guidance <= MOST_GUIDANCE:
         raise ConfigError(f"guidance is out of range: {guidance}")
     guided = guidance != 1
     with torch.inference_mode():

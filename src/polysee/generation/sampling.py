@@ -13,6 +13,8 @@ import torch
 
 from polysee.errors import ConfigError
 
+COLDEST = 1e-3  # temperatures below it are none
+
 
 @dataclass(frozen=True)
 class Decoding:
@@ -20,7 +22,8 @@ class Decoding:
 
     Args:
         max_tokens: the most tokens that are written.
-        temperature: what logits are divided by before drawing; 0 takes the likeliest token, always.
+        temperature: what logits are divided by before drawing; 0, or less than `COLDEST`, takes the likeliest
+            token, always.
         top_k: draw from the k likeliest tokens; 0 for all.
         top_p: draw from the fewest tokens that together are this likely: the nucleus.
         repetition_penalty: how much less likely a token is made that stands in the text already; 1 for not at all.
@@ -122,7 +125,7 @@ class Sampler:
         """Shapes: logits (B, V); returns tokens (B,)."""
         decoding = self.decoding
         logits = penalise_repetition(logits, texts, decoding.repetition_penalty)
-        if not decoding.temperature:
+        if decoding.temperature < COLDEST:
             return logits.argmax(-1)
         logits = keep_top_k(logits / decoding.temperature, decoding.top_k)
         chances = keep_top_p(logits, decoding.top_p).softmax(-1)

@@ -161,6 +161,8 @@ class Embedder:
         Shapes:
             returns: (N,) float32, in the order of `labels`
         """
+        if isinstance(labels, str):
+            raise ConfigError("labels must be a list of names, not one string")
         if not labels:
             raise ConfigError("labels must not be empty")
         names = self.embed_labels(labels, templates)

@@ -97,6 +97,20 @@ def load(
     return wrapper(module, tokenizer, dtype=dtype, **about)
 
 
+def load_embedder(
+    model: str | os.PathLike[str], dtype: Dtype = "auto", device: Device = "auto"
+) -> Embedder:
+    """As `load`, for those who need a model of pictures and text.
+
+    Raises:
+        NotSupportedError: it is another one.
+    """
+    loaded = load(model, dtype, device)
+    if not isinstance(loaded, Embedder):
+        raise NotSupportedError(f"{model}: not a model of pictures and text")
+    return loaded
+
+
 def model_folder(
     model: str | os.PathLike[str], *, refresh: bool = False, progress: Progress | None = None
 ) -> Path:
@@ -130,7 +144,14 @@ def model_folder(
 
 
 def _is_folder(model: str | os.PathLike[str]) -> bool:
-    return os.fspath(model) not in bundled_models() and Path(model).expanduser().is_dir()
+    return os.fspath(model) not in bundled_models() and _is_directory(model)
+
+
+def _is_directory(path: str | os.PathLike[str]) -> bool:
+    try:
+        return Path(path).expanduser().is_dir()
+    except (OSError, RuntimeError, ValueError):  # too long, or a home that nobody has
+        return False
 
 
 def _device(name: str) -> torch.device:

@@ -15,6 +15,9 @@ from tokenizers import Tokenizer as Backend
 from polysee.errors import CheckpointError, ConfigError
 
 SPECIAL_TOKENS = ("<pad>", "<s>", "</s>", "<mask>")
+LONGEST_TOKEN = (
+    64  # characters; no vocabulary for people's words has longer ones but for rows of blanks
+)
 # Characters that join words rather than make them: without a cut there, 的猫 and 猫 were two unrelated tokens.
 _PARTICLES = "的在了着和是有不没与里上"
 
@@ -104,7 +107,8 @@ class Tokenizer:
             raise ConfigError("texts must be a list of strings, not one string")
         if not texts:
             return torch.zeros(0, 0, dtype=torch.long), torch.zeros(0, 0, dtype=torch.bool)
-        encodings = self.backend.encode_batch([_without_surrogates(text) for text in texts])
+        most = LONGEST_TOKEN * self.context_length  # what is behind it would be cut off anyway
+        encodings = self.backend.encode_batch([_without_surrogates(text[:most]) for text in texts])
         tokens = torch.tensor([e.ids for e in encodings], dtype=torch.long)
         if self.fill:
             return tokens, torch.ones_like(tokens, dtype=torch.bool)

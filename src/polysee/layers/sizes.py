@@ -8,9 +8,13 @@ from typing import Any
 
 from polysee.errors import ConfigError
 
+MOST_LAYERS = 1000
+
 
 def check_sizes(config: Any, *, may_be_zero: tuple[str, ...] = ()) -> None:
     """Check the numbers of a config: whole ones are at least 1, others finite and not negative.
+
+    There are at most `MOST_LAYERS` layers: a file that asks for a billion is damaged, and would be built for hours.
 
     Args:
         config: a dataclass.
@@ -32,3 +36,5 @@ def check_sizes(config: Any, *, may_be_zero: tuple[str, ...] = ()) -> None:
             raise ConfigError(f"{name} must be a whole number, not {value}")
         if not math.isfinite(value) or value < least:
             raise ConfigError(f"{name} must be at least {least}, not {value}")
+        if name.endswith("layers") and value > MOST_LAYERS:
+            raise ConfigError(f"{name} must be at most {MOST_LAYERS}, not {value}")

@@ -130,6 +130,8 @@ class Catalogue:
 
     def damaged(self, error: object) -> LibraryError:
         """What to raise where a table cannot be read."""
+        if _is_denied(error):
+            return LibraryError(f"the library {self.folder} cannot be read: permission denied")
         return LibraryError(
             f"the library {self.folder} cannot be read ({_short(error)}): "
             "if it is damaged, move that folder away and run `polysee index` again"
@@ -138,13 +140,15 @@ class Catalogue:
     def read(self, name: str, columns: Sequence[str]) -> pa.Table | None:
         """The named columns of all rows. An index run may tidy up meanwhile, so it tries again."""
         for attempt in range(4):
+            before = self.versions([name])
             try:
                 table = self._open(name)
                 if table is None:
                     return None
                 return table.search().select(list(columns)).to_arrow()
             except (RuntimeError, OSError, ValueError) as error:
-                if attempt == 3:
+                # what a run erases it has put a newer version in place of; else it is damage
+                if attempt == 3 or self.versions([name]) == before:
                     raise self.damaged(error) from error
                 time.sleep(0.05 * 4**attempt)
         return None
@@ -172,8 +176,12 @@ class Catalogue:
 
     def fullest(self, tables: Sequence[str]) -> str:
         """Of some tables, the one with the most rows."""
-        counts = {name: table.count_rows() for name in tables if (table := self.table(name))}
-        return max(counts, key=lambda name: counts[name])
+        return max(tables, key=self.count)
+
+    def count(self, name: str) -> int:
+        """How many rows a table has; none where it was never made."""
+        table = self.table(name)
+        return 0 if table is None else table.count_rows()
 
     def models(self) -> list[str]:
         """The models whose vectors are here, by id."""
@@ -261,7 +269,7 @@ class Catalogue:
             named = isinstance(settings.get("model"), str | None)
         except FileNotFoundError:
             return {"format": FORMAT, "model": None}
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise self.damaged(f"library.json: {error}") from error
         if newer:
             raise LibraryError(f"the library {self.folder} was made by a newer Polysee; update")
@@ -299,6 +307,11 @@ def _short(error: object) -> str:
     return re.split(r",? [^ ]*(?:/rustc/|[.]cargo[/\\])", str(error).strip(), maxsplit=1)[0]
 
 
+def _is_denied(error: object) -> bool:
+    """Whether the system forbids it; Lance says so in words alone."""
+    return isinstance(error, PermissionError) or "permission denied" in str(error).lower()
+
+
 def _fragments(table: Table) -> int:
     stats: Any = table.stats()  # a dict, whatever its annotation says
     return int(stats["fragment_stats"]["num_small_fragments"])
@@ -311,4 +324,5 @@ def _explained(folder: Path) -> Iterator[None]:
     except (OSError, RuntimeError) as error:  # Lance reports its own as RuntimeError
         full = any(words in str(error).lower() for words in ("no space", "storage full", "quota"))
         reason = "the disk is full" if full else _short(error)
+        reason = "permission denied" if _is_denied(error) else reason
         raise LibraryError(f"the library {folder} cannot be written: {reason}") from error

@@ -57,10 +57,15 @@ _ALSO = re.compile(
 _NOT = re.compile(
     r"(?:\b(?:but\s+)?(?:not|except(?:\s+for)?|excluding|without)(?:\s+(?:the\s+)?(?:ones|those|photos|pictures))?"
     r"(?:\s+taken)?(?:\s+(?:from|in|on|of|during|at))?\s+(?:the\s+)?|(?:但|而)?(?:不是|不要|别要|除了?|排除掉"
-    r"?|去掉)(?:在)?)$",
+    r"?|去掉|(?<!有)[没沒]有?(?=在)|(?<![并並除无無是])非)(?:在)?)$",
     re.IGNORECASE,
 )
-_NOT_TAIL = re.compile(r"的?(?:照片|图片)?(?:以外|之外)(?:的)?|的")
+_NOT_TAIL = re.compile(
+    r"的?(?:照片|图片)?(?:[以之]外|外(?![面边景国國套衣婆]))(?:拍?的)?|(?:拍|照)?的"
+)
+_EXCEPT_TAIL = re.compile(
+    r"的?(?:照片|图片)?(?:[以之]外|除外)(?:拍?的)?"
+)  # without a word before it
 _AFTER = re.compile(
     r"\b(?P<word>since|after|later\s+than|newer\s+than|as\s+of|starting|from)\s+(?:the\s+)?$",
     re.IGNORECASE,
@@ -314,6 +319,8 @@ def _finished(visible: str, floor: int, begin: int, end: int, periods: tuple[Per
     if found := _NOT.search(visible, floor, begin):
         tail = _NOT_TAIL.match(visible, end)
         return _Span(found.start(), tail.end() if tail else end, periods, excluded=True)
+    if tail := _EXCEPT_TAIL.match(visible, end):
+        return _Span(begin, tail.end(), periods, excluded=True)
     lead, tail = _LEAD.search(visible, floor, begin), _TAIL.match(visible, end)
     return _Span(lead.start() if lead else begin, tail.end() if tail else end, periods)
 

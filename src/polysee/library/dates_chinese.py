@@ -171,7 +171,7 @@ _BACK = {
 
 
 @_rule(rf"(?P<word>大前年|前年|去年|上一年|今年|本年(?!度报)|这一年|明年)(?![轻輕龄齡糕货貨画畫级級代纪紀])(?<!"
-       rf"[过過失]去年)(?:度|份)?(?:的?{_SHARE})?"
+       rf"[过過失]去年)(?:度|份)?(?:的?{_SHARE}|(?P<edge>初(?![春夏秋冬])|[底末尾](?![部片巴])))?"
        rf"|(?<![\d一二三四五六七八九十百千])(?P<count>{_NUMBER})年(?:以|之)?前(?!后|後)(?:的?(?="
        rf"[的\s]|$|[\u3400-\u9fff]))")  # fmt: skip
 def _relative_year(match: re.Match[str], today: date) -> Atom | None:
@@ -186,8 +186,9 @@ def _relative_year(match: re.Match[str], today: date) -> Atom | None:
     if match["word"] == "前年" and re.search(rf"{_NUMBER}$", match.string[: match.start()]):
         return None
     year = today.year - _BACK[match["word"]]
-    if match["share"]:
-        return fixed(match, _share(match["share"], years(year)))
+    share = match["share"] or (match["edge"] and f"年{match['edge']}")
+    if share:
+        return fixed(match, _share(share, years(year)))
     return Atom(*match.span(), period=years(year), year=year)
 
 

@@ -38,6 +38,7 @@ class SearchResult:
         dates: the times that were understood, of which a hit is within one; `excluded_dates`, of none.
         places: the places that were understood, as they were typed; `excluded_places`, where no hit is from.
         unread_origins: of how many pictures it is unknown whether a machine made them, where that was asked.
+        candidates: how many pictures the folder, the times, the places and their makers leave to look among.
         seconds: of the whole search; `model_seconds`, of them, in the model.
     """
 
@@ -50,6 +51,7 @@ class SearchResult:
     places: tuple[str, ...] = ()
     excluded_places: tuple[str, ...] = ()
     unread_origins: int = 0
+    candidates: int | None = None
 
     def __iter__(self) -> Iterator[Hit]:
         return iter(self.hits)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pyarrow.compute as pc
 
-from polysee.errors import MediaError
+from polysee.errors import CheckpointError, MediaError
 from polysee.library.catalogue import (
     FILES,
     MEDIA,
@@ -26,6 +26,7 @@ from polysee.library.catalogue import (
     vectors_name,
     vectors_schema,
 )
+from polysee.library.gone import is_bare, is_gone, under
 from polysee.library.origins import ORIGINS, Origin
 from polysee.library.reading import Content, Read, Unread, key_of, read
 from polysee.media.files import Remark, absolute
@@ -41,6 +42,13 @@ BATCH_SIZE = 32
 WRITE_ROWS = 512
 WRITE_SECONDS = 5.0
 """A batch is written when it has so many rows, or at the latest after so long."""
+ABSENT = (
+    "it is not there, so nothing of it was forgotten: is its disk there? "
+    "To forget it, prune a folder above it"
+)
+EMPTIED = (
+    "nothing is left here, and all of it was forgotten; if its disk was absent, index it again"
+)
 
 
 @dataclass
@@ -102,6 +110,7 @@ class IndexRun:
         self.schema = vectors_schema(embedder.id, embedder.hash, embedder.embedding_size)
         self.vectors = vectors_name(embedder.hash)
         self._load_known()
+        self._roots: list[bytes] = []  # what was named
         self._paths: dict[str, set[bytes]] | None = None
         self._waiting: dict[str, Content] = {}  # decoded, by hash; not yet encoded
         self._encoded: dict[str, tuple[dict[str, Any], np.ndarray]] = {}  # not yet written
@@ -113,6 +122,9 @@ class IndexRun:
     def run(self, paths: Sequence[str | os.PathLike[str]], prune: bool = False) -> IndexReport:
         """Index `paths`; with `prune`, drop what stood under them and is gone."""
         started = time.perf_counter()
+        for path in paths:
+            with suppress(ValueError):  # not a name that a file can have; named by the scan
+                self._roots.append(key_of(absolute(path)))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's, on damaged files; those are named below
             todo, total = self._scan(paths)
@@ -123,9 +135,11 @@ class IndexRun:
         self._encode()
         self._write()
         if prune:
-            self._prune(paths)
+            self._prune()
         self.catalogue.sweep()
-        self.catalogue.set_model(self.embedder.id)
+        # a run that brought nothing in does not take a library from the model that it is used with
+        if self.catalogue.settings["model"] is None or self.catalogue.count(self.vectors):
+            self.catalogue.set_model(self.embedder.id)
         self.report.seconds = time.perf_counter() - started
         return self.report
 
@@ -199,7 +213,8 @@ class IndexRun:
     def _accept(self, item: Read | Unread) -> None:
         if isinstance(item, Unread):
             self.report.failed.append(Remark(item.path, item.reason))
-            if item.outdated and item.key in self.files:
+            old = self.files.get(item.key)
+            if old is not None and item.hash not in (None, old.hash):
                 self._forget([item.key])
             return
         if item.warning is not None:
@@ -241,10 +256,23 @@ class IndexRun:
             for key, known in self.files.items():
                 self._paths.setdefault(known.hash, set()).add(key)
         for key in sorted(self._paths.get(digest, ())):
-            if not os.path.lexists(os.fsdecode(key)):
+            if self._has_left(key):
                 self._paths[digest].remove(key)
                 return key
         return None
+
+    def _has_left(self, key: bytes) -> bool:
+        """Whether a file is gone from a folder that is there; else its disk may be absent."""
+        path = os.fsdecode(key)
+        if not is_gone(path):
+            return False
+        return not is_bare(os.path.dirname(path)) or any(  # noqa: PTH120
+            under(key, root) and self._stands(root) for root in self._roots
+        )
+
+    def _stands(self, root: bytes) -> bool:
+        """Whether what was named is a file that the library knows, or a folder that holds something."""
+        return root in self.files or not is_bare(os.fsdecode(root))
 
     def _encode(self) -> None:
         if not self._waiting:
@@ -253,6 +281,8 @@ class IndexRun:
         pictures = np.stack([content.picture for content in self._waiting.values()])
         vectors = self.embedder.embed_pictures(pictures)
         self.report.model_seconds += time.perf_counter() - started
+        if not np.isfinite(vectors).all():
+            raise CheckpointError(f"{self.embedder.id}: gives vectors that are not numbers")
         for (digest, content), vector in zip(self._waiting.items(), vectors, strict=True):
             self._encoded[digest] = (content.media, vector)
         self._waiting.clear()
@@ -327,34 +357,32 @@ class IndexRun:
             for key in keys:
                 self.files.pop(key, None)
 
-    def _prune(self, paths: Sequence[str | os.PathLike[str]]) -> None:
-        """Drop files under `paths` that are gone; one that merely cannot be seen stays."""
-        roots = []
-        for path in paths:
-            with suppress(ValueError):  # not a name that a file can have; named by the scan
-                roots.append(key_of(absolute(path)))
+    def _prune(self) -> None:
+        """Drop files under what was named that are gone; one that merely cannot be seen stays.
+
+        Of a folder that is itself absent nothing is dropped, for its disk may be.
+        """
+        absent = [r for r in self._roots if r not in self.files and is_gone(os.fsdecode(r))]
+        roots = [root for root in self._roots if root not in absent]
         gone = [
             key
             for key in self.files
-            if any(_under(key, root) for root in roots) and _is_gone(os.fsdecode(key))
+            if any(under(key, root) for root in roots) and is_gone(os.fsdecode(key))
         ]
         self._forget(gone)
         self.report.removed = len(gone)
+        dropped = {root for root in self._roots if any(under(key, root) for key in gone)}
+        known = {os.fsdecode(root) for root in absent if any(under(k, root) for k in self.files)}
         # a path that was asked for, is gone, and is now dropped has not failed
-        dropped = {root for root in roots if any(_under(key, root) for key in gone)}
-        names = {name for name in map(os.fsdecode, dropped) if _is_gone(name)}
-        self.report.failed = [r for r in self.report.failed if r.path not in names]
-
-
-def _is_gone(path: str) -> bool:
-    try:
-        os.lstat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return True
-    except (OSError, ValueError):
-        return False
-    return False
-
-
-def _under(key: bytes, root: bytes) -> bool:
-    return key == root or key.startswith(root.rstrip(os.fsencode(os.sep)) + os.fsencode(os.sep))
+        forgotten = {name for name in map(os.fsdecode, dropped) if is_gone(name)}
+        self.report.failed = [
+            Remark(item.path, ABSENT) if item.path in known else item
+            for item in self.report.failed
+            if item.path not in forgotten
+        ]
+        emptied = sorted(os.fsdecode(root) for root in dropped if root in roots)
+        self.report.warned += [
+            Remark(name, EMPTIED)
+            for name in emptied
+            if os.path.isdir(name) and is_bare(name)  # noqa: PTH112
+        ]

@@ -89,22 +89,26 @@ class Library:
             watermarks: also look for the watermark of a machine that made a picture, in those indexed before too;
                 labels in the files are always read.
         Raises:
-            ConfigError: words are to be read, and rapidocr is not installed.
+            ConfigError: a path is empty; or words are to be read, and rapidocr is not installed.
             LibraryError: the library is being written by another process, or cannot be written.
+            NotSupportedError: the model is none of pictures and text.
         """
         if ocr:
             from polysee.media.ocr import check_installed
 
             check_installed()
         several = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
+        if not all(os.fspath(path) for path in several):  # a script's variable that is not set
+            raise ConfigError("an empty path: name a folder or a picture")
+        embedder = self.embedder()
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            self.path.mkdir(0o700, parents=True, exist_ok=True)
         except (OSError, ValueError) as error:
             reason = f"the library {self.path} cannot be made: {explain(error)}"
             raise LibraryError(reason) from error
         with write_lock(self.path):
             catalogue = Catalogue(self.path)
-            run = IndexRun(catalogue, self.embedder(), progress, ocr, watermarks)
+            run = IndexRun(catalogue, embedder, progress, ocr, watermarks)
             return run.run(several, prune)
 
     def search(
@@ -174,6 +178,7 @@ class Library:
             asked.located.names,
             asked.located.excluded,
             0 if made_by_machine is None else shelf().unread_origins,
+            search.candidates,
         )
 
     def duplicates(
@@ -211,16 +216,24 @@ class Library:
         """The model, loaded on first use."""
         if self._embedder is None:
             model = self._model
-            if model is None and is_folder(self.path):
-                model = Catalogue(self.path).settings["model"]
             if model is None:
-                model = DEFAULT_MODEL
+                model = self._remembered_model() or DEFAULT_MODEL
             if isinstance(model, str | os.PathLike):
-                from polysee.inference import load  # and with it torch; not for thumbnails
+                from polysee.inference.loading import load_embedder  # and with it torch
 
-                model = load(_named(model), dtype=self._dtype, device=self._device)
+                model = load_embedder(_named(model), self._dtype, self._device)
             self._embedder = model
         return self._embedder
+
+    def _remembered_model(self) -> str | None:
+        """The model that the library was last indexed with."""
+        model = Catalogue(self.path).settings["model"] if is_folder(self.path) else None
+        if model is not None and Path(model).is_absolute() and not is_folder(model):
+            raise LibraryError(
+                f"the library {self.path} was last indexed with {model}, which is not there "
+                "any more: name another model with --model"
+            )
+        return model
 
     @cached_property
     def _calibration(self) -> Calibration:
@@ -268,5 +281,5 @@ def _no_vectors(catalogue: Catalogue, embedder: Embedder) -> str:
         )
     return (
         f"the library {catalogue.folder} was indexed with {', '.join(names)}, not with "
-        f"{embedder.id}: search without --model, or index with it first"
+        f"{embedder.id}: search with --model {names[0]}, or index with it first"
     )

@@ -20,7 +20,7 @@ def write_lock(folder: Path) -> Iterator[None]:
         LibraryError: another process, or another thread of this one, holds it; or it cannot be written.
     """
     try:
-        file = os.open(folder / "lock", os.O_RDWR | os.O_CREAT)
+        file = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
         raise LibraryError(f"the library {folder} cannot be written: {explain(error)}") from error
     try:

@@ -67,12 +67,12 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A file that could not be read, and whether what the library knows of it is out of date."""
+    """A file that could not be read, and the hash of its content, if that much was read."""
 
     path: str
     key: bytes
     reason: str
-    outdated: bool
+    hash: str | None = None
 
 
 def key_of(path: str) -> bytes:
@@ -99,7 +99,7 @@ def read(
     try:
         file = read_file(found.path)
     except MediaError as error:
-        return Unread(found.path, key, error.reason, outdated=False)
+        return Unread(found.path, key, error.reason)
     digest = hashlib.sha256(file.data).hexdigest()
     wordless = worded is not None and digest not in worded
     if digest in known:
@@ -111,7 +111,7 @@ def read(
     try:
         content = _decode_apart(file.data, recipe, marked is not None)
     except (MediaError, WorkerDied) as error:
-        return Unread(found.path, key, error.reason, outdated=True)
+        return Unread(found.path, key, error.reason, digest)
     content.media["hash"] = digest
     warning = mislabelled(found.path, content.media["format"])
     words, remark = _words_apart(file.data) if wordless else (None, None)

@@ -335,16 +335,19 @@ class Search:
         self.calibration = calibration
         self.query = query
         self.model_seconds = 0.0
+        self.candidates = 0
 
     def run(self, top: int, everything: bool) -> tuple[list[Hit], float]:
         """The best hits, and the seconds that the model took."""
         wanted, excluded = self._sought()
+        allowed = self.shelf.allowed(self.query)
+        self.candidates = int(allowed.sum())
         ranking = rank(
             self.calibration,
             self.shelf.vectors,
             wanted,
             excluded,
-            allowed=self.shelf.allowed(self.query),
+            allowed=allowed,
             everything=everything,
             borne=self.shelf.words.relevance(self.query.wanted) if self.query.wanted else None,
         )

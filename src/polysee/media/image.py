@@ -30,6 +30,7 @@ from polysee.errors import MediaError
 from polysee.media import exif
 from polysee.media.files import read_file
 from polysee.media.formats import HEAD_SIZE, cut_short, sniff
+from polysee.media.png import without_long_texts
 
 ImageSource = str | os.PathLike[str] | bytes
 
@@ -178,6 +179,8 @@ def _open(data: bytes, form: str, name: object) -> Image.Image:
 
             heic: Image.Image = pi_heif.HeifImageFile(BytesIO(data))
             return heic
+        if form == "PNG":
+            data = without_long_texts(data)
         return _OPENERS[form](BytesIO(data))
     except Exception as error:  # decoders fail in many ways on damaged headers
         raise MediaError(name, f"a damaged or cut short {form} file") from error

@@ -85,7 +85,8 @@ class _Walk:
             status = entry.stat()  # follows links
         except OSError as error:
             reason = _link_reason(entry.path)
-            if reason is not None or extension(entry.name) in PICTURE_EXTENSIONS:
+            picture = extension(entry.name) in PICTURE_EXTENSIONS
+            if reason is not None or picture or _may_hold_pictures(entry):
                 yield MediaError(entry.path, reason or explain(error))
             return
         if not stat.S_ISDIR(status.st_mode):
@@ -112,6 +113,14 @@ def _identity(path: str) -> object:
     status = os.stat(path)
     # some network file systems number nothing; there the resolved name has to do
     return (status.st_dev, status.st_ino) if status.st_ino else os.path.realpath(path)
+
+
+def _may_hold_pictures(entry: os.DirEntry[str]) -> bool:
+    """Whether what cannot be looked at may be a folder that would be entered."""
+    try:
+        return not entry.name.startswith(".") and not entry.is_file(follow_symlinks=False)
+    except OSError:  # a system that lists names without their kinds
+        return True
 
 
 def _leads_up(parent: str, link: str) -> bool:

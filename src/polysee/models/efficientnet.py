@@ -20,7 +20,7 @@ from torch import nn
 
 from polysee.errors import ConfigError
 from polysee.layers.convolutions import ConvNorm, SameConv2d
-from polysee.layers.sizes import check_sizes
+from polysee.layers.sizes import MOST_LAYERS, check_sizes
 
 # Table 1 of the paper: repeats, kernel, stride, expansion, output channels.
 STAGES: tuple[tuple[int, ...], ...] = (
@@ -75,6 +75,9 @@ class EfficientNetConfig:
             raise ConfigError(
                 f"width and depth must be positive, not {self.width} and {self.depth}"
             )
+        blocks = sum(self.repeats(stage) for stage in range(len(self.stages)))
+        if blocks > MOST_LAYERS:
+            raise ConfigError(f"stages must be at most {MOST_LAYERS} blocks, not {blocks}")
 
     def channels(self, count: int) -> int:
         """Scale a channel count and round it to a multiple of 8, never down by more than 10 %."""

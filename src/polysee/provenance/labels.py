@@ -7,6 +7,7 @@ of TC260. Beside it stands the IPTC's digital source type, which other readers k
 from __future__ import annotations
 
 import json
+import math
 import re
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -104,12 +105,20 @@ def read_text(text: str) -> dict[str, Any] | None:
     return found if found and "made_by" in found else None
 
 
+def _finite(text: str) -> float:
+    """JSON has no Infinity; what is read here is written as JSON again."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is no number")
+    return value
+
+
 def _object(text: str) -> dict[str, Any] | None:
     """A JSON object, or None."""
     if len(text) > _MOST:
         return None
     try:
-        value = json.loads(text)
+        value = json.loads(text, parse_constant=_finite, parse_float=_finite)
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None

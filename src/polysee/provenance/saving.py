@@ -6,6 +6,7 @@ Shapes: Y/X rows/columns, C channels.
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 from pathlib import Path
 
@@ -25,8 +26,6 @@ def save_picture(
 ) -> np.ndarray:
     """Write a PNG with labels and watermark; return the picture as it was written.
 
-    The same picture gives the same file, byte by byte.
-
     Args:
         visible: draw a label into the lower right corner too.
     Shapes:
@@ -35,6 +34,25 @@ def save_picture(
     Raises:
         ConfigError: the file cannot be written.
     """
+    encoded, picture = encode_picture(picture, made, visible=visible)
+    try:
+        Path(path).write_bytes(encoded)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written: {error.strerror or error}") from error
+    return picture
+
+
+def encode_picture(
+    picture: np.ndarray, made: Made, *, visible: bool = False
+) -> tuple[bytes, np.ndarray]:
+    """A PNG with labels and watermark, and the picture in it; the same picture gives the same bytes.
+
+    Args:
+        visible: draw a label into the lower right corner too.
+    Shapes:
+        picture: (Y, X, C) uint8
+        returns: the file, and (Y, X, C) uint8
+    """
     from polysee import __version__
 
     picture = write_mark(draw_label(picture) if visible else picture, made.model)
@@ -42,8 +60,6 @@ def save_picture(
     info = PngInfo()
     info.add_itxt(TEXT_KEY, text_label(made, __version__))
     info.add_itxt(XMP, xmp_packet(tc260_label(made, content)))
-    try:
-        Image.fromarray(picture).save(Path(path), "PNG", pnginfo=info)
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be written: {error.strerror or error}") from error
-    return picture
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "PNG", pnginfo=info)
+    return file.getvalue(), picture

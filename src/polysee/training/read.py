@@ -125,6 +125,7 @@ class ReadTask:
                 lambda images: self._vectors(self._kept(images)),
                 seed,
                 known,
+                task.words,
             )
         owners = said_of(pictures, self.groups, task.sentences, seed)
         owners = {text: group for text, group in owners.items() if text not in held_out}

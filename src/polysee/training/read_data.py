@@ -84,7 +84,12 @@ def _runs(caption: str) -> Iterable[str]:
 
 @torch.no_grad()
 def named_things(
-    model: Align, embed: Embed, look: Look, seed: int, known: Collection[str] = ()
+    model: Align,
+    embed: Embed,
+    look: Look,
+    seed: int,
+    known: Collection[str] = (),
+    share: float = 1.0,
 ) -> tuple[list[str], torch.Tensor]:
     """Names and words in both languages, alone and in sentences by lot, and where a picture of such a thing lies.
 
@@ -92,6 +97,7 @@ def named_things(
 
     Args:
         known: names that pictures have taught: these stay where the languages agree.
+        share: how many, by lot, of the dictionary's other words that are among them; all help the languages agree.
     Shapes:
         returns: M texts, and their targets (M, E) of unit length
     """
@@ -109,7 +115,9 @@ def named_things(
     pairs = list(dict.fromkeys(pairs + word_pairs(wordnet)))
     words = dict.fromkeys(name for name, _ in rows)
     others = dict.fromkeys(word for pair in pairs for word in pair if word not in words)
-    rows += [(word, Noun((word,), (), unlike)) for word in others]
+    read = np.random.default_rng(seed).random(len(others)) < share
+    some = [word for word, taken in zip(others, read, strict=True) if taken]
+    rows += [(word, Noun((word,), (), unlike)) for word in some]
     row_of = {word: row for row, word in enumerate([*words, *others])}
     vectors = agreed(
         embed([_asked(word) for word in row_of]),

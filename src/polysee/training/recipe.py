@@ -115,6 +115,7 @@ class Read(Strict):
         texts: how many of the bilingual texts, beside them.
         nouns: whether names of things from WordNet and words of a dictionary, in both languages, are taught too;
             needs `class_rank`.
+        words: share of the dictionary's words that are read; the names of things always are.
         own: weight of where the tower as it starts puts a text, beside where the teacher does.
         pictures: how many a step's texts are held against.
         tiny_pictures: of Tiny ImageNet, beside all others.
@@ -130,6 +131,7 @@ class Read(Strict):
     sentences: int = Field(3, ge=1)
     texts: int = Field(57344, ge=1)
     nouns: bool = True
+    words: float = Field(1.0, ge=0, le=1)
     own: float = Field(1.0, ge=0)
     text_length: int = Field(48, ge=4)
     pictures: int = Field(2048, ge=2)
@@ -358,7 +360,7 @@ def read_recipe(path: str | Path) -> Recipe:
         values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: not YAML: {error}") from error
     try:
         return Recipe.model_validate(values)

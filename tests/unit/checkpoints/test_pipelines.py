@@ -102,6 +102,7 @@ def without_safetensors():
         (files(_class_name=None), "names no pipeline"),
         (files(**{"../vae": ["diffusers", "AutoencoderKL"]}), "is not a name"),
         ({**files(), INDEX: b"{"}, "not readable as JSON"),
+        ({**files(), INDEX: b"[" * 100_000}, "not readable as JSON"),
     ],
 )
 def test_what_cannot_be_used_is_refused_before_weights_come(hub, content, reason):

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polysee.errors import CheckpointError, ConfigError
-from polysee.inputs.tokenizer import SPECIAL_TOKENS, Tokenizer, train_bpe
+from polysee.inputs.tokenizer import LONGEST_TOKEN, SPECIAL_TOKENS, Tokenizer, train_bpe
 
 LENGTH = 12
 TEXTS = [
@@ -72,6 +72,22 @@ def test_truncation_keeps_the_end_and_the_beginning(tokenizer):
     whole = Tokenizer(train_bpe(TEXTS, vocab_size=320), 100)([text])[0][0].tolist()
     assert len(whole) > LENGTH
     assert tokenizer([text])[0][0].tolist() == [*whole[: LENGTH - 1], END]
+
+
+def test_a_text_without_end_is_read_no_further_than_it_counts(tokenizer):
+    encode, lengths = tokenizer.backend.encode_batch, []
+
+    class Watched:
+        @staticmethod
+        def encode_batch(texts):
+            lengths.extend(map(len, texts))
+            return encode(texts)
+
+    short, long = "the cat and the dog " * 100, "the cat and the dog " * 250_000
+    expected = tokenizer([short])[0]
+    tokenizer.backend = Watched()
+    assert torch.equal(tokenizer([long])[0], expected)
+    assert max(lengths) <= LONGEST_TOKEN * tokenizer.context_length
 
 
 def test_no_byte_is_unknown():

@@ -8,7 +8,9 @@ import random
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,7 +47,8 @@ def again(library: Library) -> Library:
 @pytest.mark.parametrize(
     "content",
     [b"", b"{", b"[]", b"null", b"3", b"{}", b'{"format": null, "model": null}', b'{"format": "x"}',
-     b'{"format": 1, "model": 7}', b'{"format": 1, "model": ["a"]}', b"\xff\xfe"],
+     b'{"format": 1, "model": 7}', b'{"format": 1, "model": ["a"]}', b"\xff\xfe", b"[" * 100_000],
+    ids=lambda content: repr(content[:20]),
 )  # fmt: skip
 def test_damaged_settings_are_named(library: Library, content: bytes) -> None:
     (library.path / "library.json").write_bytes(content)
@@ -86,6 +89,59 @@ def test_damaged_tables_are_named(library: Library, name: str, part: str, damage
         assert "rustc" not in str(caught.value)
         assert ".cargo" not in str(caught.value)
         assert "run `polysee index` again" in str(caught.value)
+
+
+@pytest.mark.parametrize("changes", [False, True])
+def test_a_table_is_read_again_only_where_it_has_changed(
+    library: Library, monkeypatch: pytest.MonkeyPatch, changes: bool
+) -> None:
+    whole, opened = Catalogue._open, []
+
+    def damaged_at_first(self: Catalogue, name: str) -> object:
+        opened.append(name)
+        if len(opened) == 1:
+            if changes:
+                self._db.open_table(name).delete("hash = ''")
+            raise RuntimeError("lance error: no such object")
+        return whole(self, name)
+
+    monkeypatch.setattr(Catalogue, "_open", damaged_at_first)
+    if changes:
+        assert Catalogue(library.path).read("files", ["hash"]).num_rows == 3
+        assert len(opened) == 2
+    else:
+        with pytest.raises(LibraryError, match="no such object"):
+            Catalogue(library.path).read("files", ["hash"])
+        assert len(opened) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has other permissions")
+@pytest.mark.parametrize("closed", [".", "library.json", "files.lance", "files.lance/data"])
+def test_what_is_closed_is_not_damaged(library: Library, closed: str) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        Path(place).chmod(0o755)
+        copy = Path(shutil.copytree(library.path, Path(place) / "library"))
+        copy.chmod(0o755)
+        (copy / closed).chmod(0)
+        try:
+            with as_someone(), pytest.raises(LibraryError) as caught:
+                Library(copy, library.embedder()).search("red")
+        finally:
+            (copy / closed).chmod(0o755)
+    assert str(caught.value) == f"the library {copy} cannot be read: permission denied"
+
+
+@contextmanager
+def as_someone() -> Iterator[None]:
+    """Not as root, not even where the tests run as root."""
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if is_root:
+            os.seteuid(0)
 
 
 def test_vectors_of_another_size(library: Library) -> None:

@@ -69,6 +69,11 @@ def test_open_periods(phrase: str, start: str | None, end: str | None) -> None:
         ("dogs, not from 2022", "dogs"),
         ("不要2022年的照片", "照片"),
         ("除了2022年以外的照片", "照片"),
+        ("2022年以外的照片", "照片"),
+        ("除2022年外的照片", "照片"),
+        ("2022年除外", ""),
+        ("非2022年", ""),
+        ("没有在2022年拍的猫", "猫"),
         ("dogs except 2022", "dogs"),
     ],
 )
@@ -155,3 +160,14 @@ def test_any_words_have_an_answer(words: list[str], today: date) -> None:
         assert all(period.start < period.end for period in (*read.periods, *read.excluded))
         if not read.periods and not read.excluded:
             assert read.rest == text
+
+
+@pytest.mark.parametrize("word", ["底", "年底", "末"])
+def test_the_end_of_a_year_without_its_word(word: str) -> None:
+    (period,) = read_dates(f"去年{word}的雪", TODAY).periods
+    assert (period.start.month, period.end.month) == (11, 1)
+
+
+@pytest.mark.parametrize("phrase", ["有没有2022年的照片", "有没有在2022年拍的照片"])
+def test_a_question_excludes_nothing(phrase: str) -> None:
+    assert read_dates(phrase, TODAY).excluded == ()

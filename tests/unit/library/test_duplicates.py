@@ -74,6 +74,15 @@ def test_a_group_is_named_after_its_loosest_bond(library: Library, folder: Path)
     assert sorted(map(len, group.contents)) == [1, 2]
 
 
+def test_nothing_is_left(library: Library, folder: Path) -> None:
+    library.index(folder)
+    for file in folder.iterdir():
+        file.unlink()
+    library.index(folder.parent, prune=True)
+    assert library.duplicates() == []
+    assert library.search("red", everything=True).hits == []
+
+
 def test_a_folder(library: Library, folder: Path) -> None:
     (folder / "below").mkdir()
     (folder / "below" / "copy.jpg").write_bytes((folder / "owl.jpg").read_bytes())

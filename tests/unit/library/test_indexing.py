@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from polysee.errors import LibraryError
+from polysee.errors import CheckpointError, ConfigError, LibraryError, NotSupportedError
 from polysee.library import Library, indexing
 from polysee.library.catalogue import MEDIA, Catalogue, matrix, vectors_name
 from polysee.library.lock import write_lock
@@ -110,6 +110,36 @@ def test_moved_files_keep_their_vectors(
     assert paths_of(library) == sorted(str(path) for path in folder.rglob("*.png"))
 
 
+def test_a_file_moved_out_of_a_folder_that_is_not_named(library: Library, folder: Path) -> None:
+    library.index(folder)
+    (folder / "red" / "0.png").rename(folder / "blue" / "3.png")
+    assert counts(library, folder / "blue") == (0, 3, 1, 0)
+    assert str(folder / "red" / "0.png") not in paths_of(library)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="made with POSIX calls")
+@pytest.mark.parametrize("left", ["nothing", "an empty folder", "what cannot be looked at"])
+def test_a_copy_of_what_cannot_be_seen_is_not_a_move(
+    library: Library, folder: Path, left: str
+) -> None:
+    library.index(folder)
+    elsewhere = (folder / "red").rename(folder.parent / "elsewhere")
+    if left == "an empty folder":
+        (folder / "red").mkdir()
+    elif left == "what cannot be looked at":
+        (folder / "red").symlink_to("red")
+    assert counts(library, elsewhere) == (3, 0, 0, 0)
+    assert rows(library, "files") == 12
+    if left == "what cannot be looked at":  # even where it is named
+        assert library.index([folder, elsewhere], prune=True).removed == 0
+        (folder / "red").unlink()
+    else:
+        assert library.index([folder, elsewhere], prune=True).removed == 3
+        return
+    elsewhere.rename(folder / "red")
+    assert counts(library, folder) == (0, 9, 0, 0)
+
+
 def test_a_copy_is_a_second_path_of_one_content(library: Library, folder: Path) -> None:
     (folder / "copy.png").write_bytes((folder / "red" / "0.png").read_bytes())
     assert counts(library, folder) == (10, 0, 0, 0)
@@ -146,15 +176,47 @@ def _hashes(library: Library, path: Path) -> list[str]:
     return [digest for key, digest in pairs if key == os.fsencode(path)]
 
 
-def test_prune_of_a_folder_that_is_gone(library: Library, folder: Path) -> None:
+def test_a_folder_whose_disk_is_absent_is_not_pruned(library: Library, folder: Path) -> None:
+    library.index(folder)
+    disk = folder / "red"
+    disk.rename(folder.parent / "elsewhere")
+    assert library.index(disk).failed[0].reason == "no such file or folder"
+    report = library.index([disk, folder / "blue"], prune=True)
+    assert (report.unchanged, report.removed, report.warned) == (3, 0, [])
+    assert [item.path for item in report.failed] == [str(disk)]
+    assert "is its disk there?" in report.failed[0].reason
+    assert rows(library, "files") == rows(library, "media") == 9
+
+    report = library.index([disk, folder], prune=True)  # the folder above it is there
+    assert (report.removed, report.failed, report.warned) == (3, [], [])
+    report = library.index(disk, prune=True)  # now it means nothing
+    assert [item.reason for item in report.failed] == ["no such file or folder"]
+
+
+def test_a_folder_that_is_empty_now_is_pruned_and_named(library: Library, folder: Path) -> None:
     library.index(folder)
     for file in (folder / "red").iterdir():
         file.unlink()
-    (folder / "red").rmdir()
-    assert library.index([folder / "red"]).failed[0].reason == "no such file or folder"
-    report = library.index([folder / "red"], prune=True)
+    report = library.index(folder / "red", prune=True)
     assert (report.removed, report.failed) == (3, [])
-    assert library.index([folder / "red"], prune=True).failed != []  # now it means nothing
+    assert [item.path for item in report.warned] == [str(folder / "red")]
+    assert "if its disk was absent" in report.warned[0].reason
+
+
+def test_prune_of_a_folder_that_holds_something_else(library: Library, folder: Path) -> None:
+    library.index(folder)
+    for file in (folder / "red").iterdir():
+        file.unlink()
+    (folder / "red" / "notes.txt").write_text("hello", encoding="utf-8")
+    assert counts(library, folder / "red", prune=True) == (0, 0, 0, 3)
+
+
+def test_prune_of_a_file_that_is_named(library: Library, folder: Path) -> None:
+    library.index(folder)
+    gone = folder / "red" / "0.png"
+    gone.unlink()
+    report = library.index(gone, prune=True)
+    assert (report.removed, report.failed) == (1, [])
 
 
 def test_bad_files_are_named_and_the_rest_goes_in(
@@ -213,6 +275,64 @@ def test_two_models_side_by_side(library: Library, folder: Path, colour_embedder
     (folder / "red" / "0.png").unlink()
     library.index(folder, prune=True)
     assert rows(library, vectors_name(weights)) == 8  # erased there, too
+
+
+def test_a_run_that_brings_nothing_in_leaves_the_model(
+    library: Library, folder: Path, colour_embedder: Embedder
+) -> None:
+    assert counts(library, folder / "nowhere") == (0, 0, 0, 0)
+    assert Catalogue(library.path).settings["model"] == "test/colour"  # a new library's
+    library.index(folder)
+    other = type(colour_embedder)()
+    other.id, other.hash = "test/other", "00000000000007e4"
+    Library(library.path, other).index(folder / "nowhere")
+    assert Catalogue(library.path).settings["model"] == "test/colour"
+    with pytest.raises(LibraryError, match="search with --model test/colour, or index with it"):
+        Library(library.path, other).search("red")
+    Library(library.path, other).index(folder / "red")
+    assert Catalogue(library.path).settings["model"] == "test/other"
+
+
+def test_a_model_of_no_numbers(library: Library, folder: Path, colour_embedder: Embedder) -> None:
+    class Broken(type(colour_embedder)):  # type: ignore[misc]
+        def embed_pictures(self, pictures: np.ndarray) -> np.ndarray:
+            return super().embed_pictures(pictures) * np.float32("nan")
+
+    with pytest.raises(CheckpointError, match="test/colour: gives vectors that are not numbers"):
+        Library(library.path, Broken()).index(folder)
+    assert [file.name for file in library.path.iterdir()] == ["lock"]
+    assert counts(library, folder) == (9, 0, 0, 0)
+
+
+def test_a_model_that_is_not_of_pictures_and_text(
+    folder: Path, tmp_path: Path, drawing_folder: Path
+) -> None:
+    drawing = Library(tmp_path / "library", drawing_folder)
+    with pytest.raises(NotSupportedError, match="not a model of pictures and text"):
+        drawing.index(folder)
+    assert not drawing.path.exists()
+
+
+def test_a_model_that_was_moved(library: Library, folder: Path, tmp_path: Path) -> None:
+    library.embedder().id = str(tmp_path / "model")  # as of one that was loaded from there
+    library.index(folder)
+    for attempt in (Library(library.path).search, Library(library.path).index):
+        with pytest.raises(LibraryError, match=r"last indexed with .*model, which is not there"):
+            attempt("red")
+
+
+def test_an_empty_path_is_not_the_folder_that_one_stands_in(library: Library) -> None:
+    for paths in ("", ["", "red"]):
+        with pytest.raises(ConfigError, match="an empty path"):
+            library.index(paths)
+    assert not library.path.exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has other permissions")
+def test_a_library_is_its_owners(library: Library, folder: Path) -> None:
+    library.index(folder)
+    assert library.path.stat().st_mode & 0o777 == 0o700
+    assert (library.path / "lock").stat().st_mode & 0o777 == 0o600
 
 
 def test_small_pieces_are_put_together(

@@ -78,6 +78,24 @@ def test_a_crash_costs_one_file(
     assert (report.added, report.unchanged, report.failed) == (2, 10, [])
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows counts no processor time here")
+def test_a_crash_costs_no_file_that_is_known(
+    library: Library, tmp_path: Path, draw: Draw, faulty: ModuleType, colour_embedder: Embedder
+) -> None:
+    """Another model looks anew at what has not changed."""
+    same = draw(tmp_path / "pictures" / "same.png", (250, 10, 10), 1)
+    changed = draw(tmp_path / "pictures" / "changed.png", (10, 10, 250), 2)
+    library.index(same.parent)
+    draw(changed, (250, 10, 10), 3)
+    other = type(colour_embedder)()
+    other.id, other.hash = "test/other", "00000000000007e4"
+    other.recipe = faulty.FaultyRecipe(image_size=32)
+    report = Library(library.path, other).index(same.parent)
+    assert [item.reason for item in report.failed] == ["its decoder crashed"] * 2
+    found = library.search("red", everything=True)
+    assert [hit.path for hit in found] == [str(same)]
+
+
 def test_large_pictures_go_in_one_at_a_time(
     library: Library, tmp_path: Path, draw: Draw, monkeypatch: pytest.MonkeyPatch
 ) -> None:

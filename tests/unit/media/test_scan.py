@@ -139,6 +139,34 @@ def test_permission(locked: Path, draw: Draw) -> None:
 
 
 @posix
+def test_folders_that_cannot_be_looked_at(locked: Path, draw: Draw) -> None:
+    draw(locked / "listed" / "below" / "1.png", (9, 9, 9))
+    draw(locked / "listed" / ".cache" / "2.png", (9, 9, 9))
+    draw(locked / "listed" / "3.png", (9, 9, 9))
+    (locked / "listed" / "notes.txt").write_text("hello", encoding="utf-8")
+    (locked / "listed").chmod(0o444)
+    try:
+        denied = "permission denied"
+        assert look(locked) == ([], {"below": denied, "3.png": denied})
+    finally:
+        (locked / "listed").chmod(0o700)
+
+
+@posix
+def test_folders_deeper_than_a_path_can_say(tmp_path: Path) -> None:
+    before = Path.cwd()
+    os.chdir(tmp_path)
+    try:
+        for _ in range(45):
+            Path("d" * 100).mkdir()
+            os.chdir("d" * 100)
+        assert look(tmp_path) == ([], {"d" * 100: "file name too long"})
+    finally:
+        os.chdir(before)
+        os.system(f"rm -rf '{tmp_path}/{'d' * 100}'")  # pytest's own removal fails
+
+
+@posix
 def test_a_pipe_in_a_files_place_does_not_block(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.jpg")
     with pytest.raises(MediaError, match="named pipe"):

@@ -195,8 +195,9 @@ HEAD = '<x:xmpmeta xmlns:x="adobe:ns:meta/" xmlns:T="http://www.tc260.org.cn/ns/
         "", "<", f"{HEAD} T:AIGC='[1]'/>", f"{HEAD} T:AIGC='{{'/>", f"{HEAD}><open>",
         f"{HEAD} T:AIGC='{'[' * 100_000}'/>",
         '<!DOCTYPE a [<!ENTITY b "bbbb">]>' + f"{HEAD} T:AIGC='{{}}'/>", f"{HEAD} T:AIGC='{'1' * 2_000_000}'/>",
+        f"{HEAD} T:AIGC='{{\"Label\": Infinity}}'/>", f"{HEAD} T:AIGC='{{\"Label\": 1e999}}'/>",
     ],
-    ids=range(8),
+    ids=range(10),
 )  # fmt: skip
 def test_hostile_labels_are_no_labels(packet, tmp_path):
     assert read_tc260(packet) is None
@@ -229,3 +230,15 @@ def test_what_cannot_be_read_or_written_is_named(tmp_path):
     with pytest.raises(ConfigError, match=r"none.a\.png: cannot be written"):
         save_picture(tmp_path / "none" / "a.png", PICTURES[0], MADE)
     assert os.listdir(tmp_path) == ["text.png"]  # noqa: PTH208
+
+
+@pytest.mark.parametrize("zip", [True, False])
+def test_labels_stand_beside_texts_that_are_too_long_to_read(zip, tmp_path):
+    save_picture(tmp_path / "a.png", PICTURES[0], MADE)
+    with Image.open(tmp_path / "a.png") as opened:
+        info = PngInfo()
+        for key, value in opened.text.items():
+            info.add_itxt(key, value)
+        info.add_text("workflow", "{}" * 2_000_000, zip=zip)
+        opened.save(tmp_path / "b.png", pnginfo=info)
+    assert inspect_picture(tmp_path / "b.png") == inspect_picture(tmp_path / "a.png")

@@ -142,6 +142,16 @@ def test_a_word_lies_between_the_languages_and_by_the_nearest_of_its_translation
     torch.testing.assert_close(moved[3], far)
 
 
+def test_of_the_dictionarys_words_a_share_is_read_and_all_names_of_things(model, things):
+    texts, targets = named_things(model, embed, look, seed=0)
+    fewer, theirs = named_things(model, embed, look, seed=0, share=0)
+    assert "夸克" in texts
+    assert "夸克" not in fewer  # though "quark", for it, is a name of a thing
+    assert "okapi" in fewer
+    target, own = (dict(zip(*both, strict=True)) for both in ((texts, targets), (fewer, theirs)))
+    torch.testing.assert_close(own["okapi"], target["okapi"])
+
+
 def test_a_name_that_pictures_have_taught_stays_where_the_languages_agree(model, things):
     moved = dict(zip(*named_things(model, embed, look, seed=0), strict=True))
     stays = dict(zip(*named_things(model, embed, look, 0, {"okapi"}), strict=True))

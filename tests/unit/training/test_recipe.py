@@ -80,7 +80,9 @@ def test_a_missing_key_is_named(read, key):
         read({name: value for name, value in GOOD.items() if name != key})
 
 
-@pytest.mark.parametrize("text", ["", "- 1\n- 2\n", "steps: [", "just words", "\x00"])
+@pytest.mark.parametrize(
+    "text", ["", "- 1\n- 2\n", "steps: [", "just words", "\x00", "a: 2024-99-99", "[" * 5000]
+)
 def test_what_is_no_recipe_is_said_to_be_none(read, text):
     with pytest.raises(ConfigError, match=r"recipe\.yaml"):
         read(text)
