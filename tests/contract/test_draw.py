@@ -134,7 +134,9 @@ def test_nothing_is_written_over(draw, tmp_path):
     assert Path(draw("a cat").document["files"][0]).name == "000000-3.png"
 
 
-@pytest.mark.parametrize("prompt", ["一名男性交警", "一条林阴道", "一只狗在做爱心便当", "异性交往"])
+@pytest.mark.parametrize(
+    "prompt", ["一名男性交警", "一条林阴道", "一只狗在做爱心便当", "男性交易员"]
+)
 def test_harmless_words_that_hold_others_are_drawn(draw, prompt):
     assert draw(prompt).code == 0
 
@@ -257,6 +259,8 @@ def test_people_read_files_and_unknown_words(draw):
         ("a dog", ["--seed", str(2**64)], "seed"),
         ("a dog", ["--seed", str(2**63 - 2), "-n", "3"], "seed"),
         ("裸體的女人", [], "裸體"),
+        ("性交易场所", [], "性交"),
+        ("赤裸裸的女人", [], "赤裸"),
     ],
 )
 def test_what_is_wrong_is_said(draw, prompt, options, reason):

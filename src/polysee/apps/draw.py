@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -21,7 +20,7 @@ from polysee.inference.drawing import DEFAULT_STEERING, ImageGenerator, Progress
 from polysee.inference.encoders import Dtype
 from polysee.inference.loading import Device, load
 from polysee.inference.pipelines import PipelineGenerator
-from polysee.provenance import Made, encode_picture
+from polysee.provenance import Made, save_picture
 
 MOST_PICTURES = 64
 SEEDS = 2**63  # as many as a generator takes
@@ -116,7 +115,7 @@ def draw_pictures(
     if count > 1:
         whole = contact_sheet([one.picture for one in drawn])
         made = Made(shown_name(generator.id), steering.seed)
-        sheet = _kept(out, "sheet", encode_picture(whole, made)[0])
+        sheet = save_picture(out / "sheet.png", whole, made)
     seconds = time.perf_counter() - began
     files = [one.file for one in drawn]
     said = [prompt, *filter(None, [steering.negative])]
@@ -157,32 +156,7 @@ def _write(out: Path, picture: np.ndarray, made: Made, *, visible: bool) -> Path
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"{out}: cannot be made: {error.strerror or error}") from error
-    return _kept(out, f"{made.seed:06d}", encode_picture(picture, made, visible=visible)[0])
-
-
-def _kept(out: Path, stem: str, content: bytes) -> Path:
-    """Write a file beside all that are there; one that is the same already is left as it is."""
-    for number in itertools.count(1):
-        file = out / (f"{stem}.png" if number == 1 else f"{stem}-{number}.png")
-        try:
-            with file.open("xb") as opened:
-                opened.write(content)
-        except FileExistsError:
-            if not _holds(file, content):
-                continue
-        except OSError as error:
-            raise ConfigError(f"{file}: cannot be written: {error.strerror or error}") from error
-        return file
-    raise AssertionError("there is always a next number")
-
-
-def _holds(file: Path, content: bytes) -> bool:
-    try:
-        return (
-            file.is_file() and file.stat().st_size == len(content) and file.read_bytes() == content
-        )
-    except OSError:
-        return False
+    return save_picture(out / f"{made.seed:06d}.png", picture, made, visible=visible)
 
 
 def contact_sheet(pictures: list[np.ndarray]) -> np.ndarray:

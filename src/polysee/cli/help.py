@@ -8,15 +8,17 @@ from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from polysee.cli.language import current_language, t
 
+_USAGE = (("Usage:", "用法："), ("[OPTIONS]", "[选项]"), ("COMMAND [ARGS]", "命令 [参数]"))
+
 
 class _Localised:
     """What a command and a group share: the usage line, and the note on `--help`."""
 
     def get_usage(self, ctx: Any) -> str:
         usage: str = super().get_usage(ctx)  # type: ignore[misc]
-        return t(
-            usage, usage.replace("[OPTIONS]", "[选项]").replace("COMMAND [ARGS]", "命令 [参数]")
-        )
+        for english, chinese in _USAGE:
+            usage = usage.replace(english, t(english, chinese))
+        return usage
 
     def get_help_option(self, ctx: Any) -> TyperOption | None:
         option: TyperOption | None = super().get_help_option(ctx)  # type: ignore[misc]
@@ -25,7 +27,7 @@ class _Localised:
         return option
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        localise_panels()
+        _localise_panels()
         super().format_help(ctx, formatter)  # type: ignore[misc]
 
 
@@ -37,7 +39,7 @@ class Group(_Localised, TyperGroup):
     """Commands under one name."""
 
 
-def localise_panels() -> None:
+def _localise_panels() -> None:
     """The titles and notes that Typer prints around options.
 
     Chinese has no blanks between words: a table that breaks lines at blanks alone would cut a sentence off.

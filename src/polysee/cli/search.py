@@ -251,8 +251,9 @@ def print_result(result: SearchResult, *, everything: bool = False) -> None:
 def _nothing(result: SearchResult, everything: bool) -> str:
     if not result.candidates:
         return t(
-            "No picture is of the folder, the time, the place or the maker that was asked for.",
-            "没有一张图片符合所要的文件夹、时间、地点或来源。",
+            "No picture is left to look among: the library is empty, or none is of the folder, the "
+            "time, the place or the maker that was asked for.",
+            "没有可供查找的图片：图库是空的，或者没有一张符合所要的文件夹、时间、地点或来源。",
         )
     if everything:
         return t("Nothing in the library matches.", "图库中没有符合的图片。")

@@ -15,9 +15,8 @@ from tokenizers import Tokenizer as Backend
 from polysee.errors import CheckpointError, ConfigError
 
 SPECIAL_TOKENS = ("<pad>", "<s>", "</s>", "<mask>")
-LONGEST_TOKEN = (
-    64  # characters; no vocabulary for people's words has longer ones but for rows of blanks
-)
+# Characters; no vocabulary for people's words has longer ones, but for rows of blanks.
+LONGEST_TOKEN = 64
 # Characters that join words rather than make them: without a cut there, 的猫 and 猫 were two unrelated tokens.
 _PARTICLES = "的在了着和是有不没与里上"
 

@@ -176,12 +176,10 @@ class Catalogue:
 
     def fullest(self, tables: Sequence[str]) -> str:
         """Of some tables, the one with the most rows."""
-        return max(tables, key=self.count)
-
-    def count(self, name: str) -> int:
-        """How many rows a table has; none where it was never made."""
-        table = self.table(name)
-        return 0 if table is None else table.count_rows()
+        counts = {
+            name: table.count_rows() for name in tables if (table := self.table(name)) is not None
+        }
+        return max(counts, key=lambda name: counts[name])
 
     def models(self) -> list[str]:
         """The models whose vectors are here, by id."""

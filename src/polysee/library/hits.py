@@ -51,7 +51,7 @@ class SearchResult:
     places: tuple[str, ...] = ()
     excluded_places: tuple[str, ...] = ()
     unread_origins: int = 0
-    candidates: int | None = None
+    candidates: int = 0
 
     def __iter__(self) -> Iterator[Hit]:
         return iter(self.hits)

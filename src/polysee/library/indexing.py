@@ -61,7 +61,7 @@ class IndexReport:
         moved: files whose content the library knew from a path that is gone.
         removed: files dropped because they are gone (`prune`).
         failed: files that could not be read.
-        warned: files that were read, but are not what they seem.
+        warned: files that were read, but are not what they seem; and folders of which everything was dropped.
         seconds: of the whole run; `model_seconds`, of them, in the model.
     """
 
@@ -138,7 +138,9 @@ class IndexRun:
             self._prune()
         self.catalogue.sweep()
         # a run that brought nothing in does not take a library from the model that it is used with
-        if self.catalogue.settings["model"] is None or self.catalogue.count(self.vectors):
+        if self.catalogue.settings["model"] is None or any(
+            (self.report.added, self.report.moved, self.report.unchanged)
+        ):
             self.catalogue.set_model(self.embedder.id)
         self.report.seconds = time.perf_counter() - started
         return self.report
@@ -357,12 +359,17 @@ class IndexRun:
             for key in keys:
                 self.files.pop(key, None)
 
+    def _is_absent(self, root: bytes) -> bool:
+        """Whether what was named may be on a disk that is not there; a file is gone if its folder holds others."""
+        name = os.path.realpath(os.fsdecode(root))
+        return is_gone(name) and (root not in self.files or is_bare(os.path.dirname(name)))  # noqa: PTH120
+
     def _prune(self) -> None:
         """Drop files under what was named that are gone; one that merely cannot be seen stays.
 
-        Of a folder that is itself absent nothing is dropped, for its disk may be.
+        Of what is absent together with its folder nothing is dropped, for its disk may be.
         """
-        absent = [r for r in self._roots if r not in self.files and is_gone(os.fsdecode(r))]
+        absent = [root for root in self._roots if self._is_absent(root)]
         roots = [root for root in self._roots if root not in absent]
         gone = [
             key

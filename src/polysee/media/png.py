@@ -5,15 +5,17 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 
-MOST_TEXT = 2**20  # bytes of text in one file
+MOST_UNPACKED = 2**20  # bytes of one packed text
+MOST_TEXT = 2**26  # of all texts
 _SIGNATURE = 8
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 
 
 def without_long_texts(data: bytes) -> bytes:
-    """A PNG file without those texts that are longer than `MOST_TEXT`, or that come after so much.
+    """A PNG file without those texts for which Pillow would take it for a damaged one.
 
-    Programs that make pictures write whole workflows there; Pillow takes such a file for a damaged one.
+    These are packed ones of more than `MOST_UNPACKED`, and those with which there are more than `MOST_TEXT`. Programs
+    that make pictures write whole workflows there.
 
     Example:
         >>> from io import BytesIO
@@ -29,8 +31,10 @@ def without_long_texts(data: bytes) -> bytes:
     for begin, end, kind in _chunks(data):
         if kind not in _TEXTS:
             continue
-        length = _length(kind, data[begin + 8 : end - 4])
-        if said + length > MOST_TEXT:
+        content = data[begin + 8 : end - 4]
+        packed = _packed(kind, content)
+        length = len(content) if packed is None else _unpacked_length(packed)
+        if said + length > MOST_TEXT or (packed is not None and length > MOST_UNPACKED):
             kept.append(data[position:begin])
             position = end
         else:
@@ -49,16 +53,19 @@ def _chunks(data: bytes) -> Iterator[tuple[int, int, bytes]]:
         begin = end
 
 
-def _length(kind: bytes, content: bytes) -> int:
-    """Of a chunk's text once unpacked, counted no further than one past `MOST_TEXT`."""
+def _packed(kind: bytes, content: bytes) -> bytes | None:
+    """The compressed part of a chunk; None if its text stands as it is."""
     _, _, rest = content.partition(b"\0")
     if kind == b"zTXt":
-        packed = rest[1:]
-    elif kind == b"iTXt" and rest[:1] == b"\1":
-        packed = rest[2:].split(b"\0", 2)[-1]
-    else:
-        return len(content)
+        return rest[1:]
+    if kind == b"iTXt" and rest[:1] == b"\1":
+        return rest[2:].split(b"\0", 2)[-1]
+    return None
+
+
+def _unpacked_length(packed: bytes) -> int:
+    """Counted no further than one past `MOST_UNPACKED`."""
     try:
-        return max(len(content), len(zlib.decompressobj().decompress(packed, MOST_TEXT + 1)))
+        return len(zlib.decompressobj().decompress(packed, MOST_UNPACKED + 1))
     except zlib.error:
-        return len(content)
+        return len(packed)

@@ -6,12 +6,11 @@ inspect_picture(path)
 
 from polysee.provenance.inspecting import Provenance, inspect_picture, provenance_of
 from polysee.provenance.labels import Made
-from polysee.provenance.saving import encode_picture, save_picture
+from polysee.provenance.saving import save_picture
 
 __all__ = [
     "Made",
     "Provenance",
-    "encode_picture",
     "inspect_picture",
     "provenance_of",
     "save_picture",

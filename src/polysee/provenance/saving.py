@@ -23,36 +23,56 @@ from polysee.provenance.watermark import write_mark
 
 def save_picture(
     path: str | os.PathLike[str], picture: np.ndarray, made: Made, *, visible: bool = False
-) -> np.ndarray:
-    """Write a PNG with labels and watermark; return the picture as it was written.
+) -> Path:
+    """Write a PNG with labels and watermark, and over nothing: beside another file `a.png` becomes `a-2.png`.
 
     Args:
         visible: draw a label into the lower right corner too.
     Shapes:
         picture: (Y, X, C) uint8
-        returns: (Y, X, C) uint8
+    Returns:
+        Where it stands now; where the same file stood already, if one did.
     Raises:
         ConfigError: the file cannot be written.
     """
-    encoded, picture = encode_picture(picture, made, visible=visible)
+    path, content = Path(path), _encoded(picture, made, visible=visible)
+    file, number = path, 1
     try:
-        Path(path).write_bytes(encoded)
+        while not _written(file, content):
+            if _holds(file, content):
+                break
+            number += 1
+            file = path.with_name(f"{path.stem}-{number}{path.suffix}")
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be written: {error.strerror or error}") from error
-    return picture
+        raise ConfigError(f"{file}: cannot be written: {error.strerror or error}") from error
+    return file
 
 
-def encode_picture(
-    picture: np.ndarray, made: Made, *, visible: bool = False
-) -> tuple[bytes, np.ndarray]:
-    """A PNG with labels and watermark, and the picture in it; the same picture gives the same bytes.
+def _written(file: Path, content: bytes) -> bool:
+    """Write a file whole, or not at all; False if something stands there."""
+    try:
+        opened = file.open("xb")
+    except FileExistsError:
+        return False
+    try:
+        with opened:
+            opened.write(content)
+    except BaseException:
+        file.unlink(missing_ok=True)
+        raise
+    return True
 
-    Args:
-        visible: draw a label into the lower right corner too.
-    Shapes:
-        picture: (Y, X, C) uint8
-        returns: the file, and (Y, X, C) uint8
-    """
+
+def _holds(file: Path, content: bytes) -> bool:
+    try:
+        size = file.stat().st_size if file.is_file() else -1
+        return size == len(content) and file.read_bytes() == content
+    except OSError:
+        return False
+
+
+def _encoded(picture: np.ndarray, made: Made, *, visible: bool) -> bytes:
+    """The file; the same picture gives the same bytes."""
     from polysee import __version__
 
     picture = write_mark(draw_label(picture) if visible else picture, made.model)
@@ -62,4 +82,4 @@ def encode_picture(
     info.add_itxt(XMP, xmp_packet(tc260_label(made, content)))
     file = io.BytesIO()
     Image.fromarray(picture).save(file, "PNG", pnginfo=info)
-    return file.getvalue(), picture
+    return file.getvalue()

@@ -72,6 +72,8 @@ def test_open_periods(phrase: str, start: str | None, end: str | None) -> None:
         ("2022年以外的照片", "照片"),
         ("除2022年外的照片", "照片"),
         ("2022年除外", ""),
+        ("并非2022年拍的照片", "照片"),
+        ("不要2022年外滩的照片", "外滩的照片"),
         ("非2022年", ""),
         ("没有在2022年拍的猫", "猫"),
         ("dogs except 2022", "dogs"),
@@ -168,6 +170,25 @@ def test_the_end_of_a_year_without_its_word(word: str) -> None:
     assert (period.start.month, period.end.month) == (11, 1)
 
 
-@pytest.mark.parametrize("phrase", ["有没有2022年的照片", "有没有在2022年拍的照片"])
-def test_a_question_excludes_nothing(phrase: str) -> None:
-    assert read_dates(phrase, TODAY).excluded == ()
+@pytest.mark.parametrize(
+    "phrase",
+    ["有没有2022年的照片", "有没有在2022年拍的照片", "南非2022年的照片", "沉没在1912年的船"],
+)
+def test_what_only_looks_negated_excludes_nothing(phrase: str) -> None:
+    read = read_dates(phrase, TODAY)
+    assert read.excluded == ()
+    assert len(read.periods) == 1
+
+
+@pytest.mark.parametrize(
+    ("phrase", "rest"),
+    [
+        ("今年初中毕业照", "初中毕业照"),
+        ("去年底特律的照片", "底特律的照片"),
+        ("去年末班车", "末班车"),
+    ],
+)
+def test_a_word_behind_a_year_stays_whole(phrase: str, rest: str) -> None:
+    read = read_dates(phrase, TODAY)
+    assert read.rest == rest
+    assert (read.periods[0].end - read.periods[0].start).days >= 365

@@ -193,6 +193,21 @@ def test_a_folder_whose_disk_is_absent_is_not_pruned(library: Library, folder: P
     assert [item.reason for item in report.failed] == ["no such file or folder"]
 
 
+def test_a_link_to_an_absent_disk_and_a_file_of_one_are_not_pruned(
+    library: Library, folder: Path, tmp_path: Path
+) -> None:
+    disk, link = folder / "red", tmp_path / "usb"
+    link.symlink_to(disk)
+    library.index(link)
+    library.index(folder / "blue" / "0.png")
+    for name in ("red", "blue"):
+        (folder / name).rename(tmp_path / f"away-{name}")
+    report = library.index([link, folder / "blue" / "0.png"], prune=True)
+    assert report.removed == 0
+    assert {item.path for item in report.failed} == {str(link), str(folder / "blue" / "0.png")}
+    assert rows(library, "files") == 4
+
+
 def test_a_folder_that_is_empty_now_is_pruned_and_named(library: Library, folder: Path) -> None:
     library.index(folder)
     for file in (folder / "red").iterdir():
@@ -291,6 +306,9 @@ def test_a_run_that_brings_nothing_in_leaves_the_model(
         Library(library.path, other).search("red")
     Library(library.path, other).index(folder / "red")
     assert Catalogue(library.path).settings["model"] == "test/other"
+    library.index(folder)
+    Library(library.path, other).index(folder / "nowhere")  # though it has vectors of its own
+    assert Catalogue(library.path).settings["model"] == "test/colour"
 
 
 def test_a_model_of_no_numbers(library: Library, folder: Path, colour_embedder: Embedder) -> None:

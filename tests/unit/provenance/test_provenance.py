@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -114,8 +116,7 @@ def test_clean_photographs_have_no_watermark():
 
 def test_a_picture_says_everything_in_one_call(tmp_path):
     path = tmp_path / "猫.png"
-    written = save_picture(path, PICTURES[0], MADE)
-    assert np.array_equal(np.asarray(Image.open(path)), written)
+    assert save_picture(path, PICTURES[0], MADE) == path
     found = inspect_picture(path)
     assert found.text is not None
     assert found.text["made_by"] == "machine"
@@ -131,6 +132,22 @@ def test_a_picture_says_everything_in_one_call(tmp_path):
     again = tmp_path / "again.png"
     save_picture(again, PICTURES[0], MADE)
     assert again.read_bytes() == path.read_bytes()
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path):
+    code = f"""
+import resource, numpy as np
+from polysee.errors import ConfigError
+from polysee.provenance import Made, save_picture
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+try:
+    save_picture({str(tmp_path / "a.png")!r}, np.zeros((64, 64, 3), np.uint8), Made("polysee/dalle-nano", 7))
+except ConfigError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "cannot be written" in done.stdout
+    assert not list(tmp_path.iterdir())
 
 
 def test_labels_are_where_other_readers_look(tmp_path):
@@ -237,8 +254,9 @@ def test_labels_stand_beside_texts_that_are_too_long_to_read(zip, tmp_path):
     save_picture(tmp_path / "a.png", PICTURES[0], MADE)
     with Image.open(tmp_path / "a.png") as opened:
         info = PngInfo()
+        info.add_text("another", "{}" * 500_000)  # as long as a packed one may be, unpacked
+        info.add_text("workflow", "{}" * 2_000_000, zip=zip)
         for key, value in opened.text.items():
             info.add_itxt(key, value)
-        info.add_text("workflow", "{}" * 2_000_000, zip=zip)
         opened.save(tmp_path / "b.png", pnginfo=info)
     assert inspect_picture(tmp_path / "b.png") == inspect_picture(tmp_path / "a.png")
