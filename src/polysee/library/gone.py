@@ -16,6 +16,14 @@ def is_gone(path: str) -> bool:
     return False
 
 
+def target(path: str) -> str:
+    """Where a path leads; itself if no file can have such a name."""
+    try:
+        return os.path.realpath(path)
+    except (OSError, ValueError):
+        return path
+
+
 def is_bare(folder: str) -> bool:
     """Whether a folder is empty or absent, as one is whose disk is not there."""
     try:

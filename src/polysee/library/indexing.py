@@ -26,7 +26,7 @@ from polysee.library.catalogue import (
     vectors_name,
     vectors_schema,
 )
-from polysee.library.gone import is_bare, is_gone, under
+from polysee.library.gone import is_bare, is_gone, target, under
 from polysee.library.origins import ORIGINS, Origin
 from polysee.library.reading import Content, Read, Unread, key_of, read
 from polysee.media.files import Remark, absolute
@@ -361,8 +361,8 @@ class IndexRun:
 
     def _is_absent(self, root: bytes) -> bool:
         """Whether what was named may be on a disk that is not there; a file is gone if its folder holds others."""
-        name = os.path.realpath(os.fsdecode(root))
-        return is_gone(name) and (root not in self.files or is_bare(os.path.dirname(name)))  # noqa: PTH120
+        path = target(os.fsdecode(root))
+        return is_gone(path) and (root not in self.files or is_bare(os.path.dirname(path)))  # noqa: PTH120
 
     def _prune(self) -> None:
         """Drop files under what was named that are gone; one that merely cannot be seen stays.

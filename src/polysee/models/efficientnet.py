@@ -77,7 +77,9 @@ class EfficientNetConfig:
             )
         blocks = sum(self.repeats(stage) for stage in range(len(self.stages)))
         if blocks > MOST_LAYERS:
-            raise ConfigError(f"stages must be at most {MOST_LAYERS} blocks, not {blocks}")
+            raise ConfigError(
+                f"depth and stages must give at most {MOST_LAYERS} blocks, not {blocks}"
+            )
 
     def channels(self, count: int) -> int:
         """Scale a channel count and round it to a multiple of 8, never down by more than 10 %."""
