@@ -10,7 +10,7 @@ chooses among the same ten names. Caltech-101 is not among what align-nano was t
 
 What can be gained depends on the draw: over 200 of them, an earlier align-nano's zero-shot top-1 was 79 % on average,
 between 60 and 94 % in nine of ten, and above 90 % in one of seven, where ten points more cannot be had. The first three
-draws have 81, 71 and 84 % with revision 5. So several are run, and the mean is what counts.
+draws have 81, 71 and 87 % with revision 6. So several are run, and the mean is what counts.
 
 The last line printed is JSON; seconds are of the whole command, imports and the report page included.
 """
