@@ -191,10 +191,7 @@ def test_eight_bits_make_a_smaller_folder_and_lite_is_no_hindrance(tmp_path):
     )
     assert small.bytes < 0.35 * whole.bytes
     assert min(whole.cosine.values()) > 1 - 1e-5
-    assert small.cosine["image"] > 0.98
-    # The worst of a few texts: one word's large numbers make the steps of all others coarse. What that costs is told by
-    # recall, 1.4 and 1.1 points; see docs/checkpoints.md.
-    assert small.cosine["text"] > 0.97
+    assert min(small.cosine.values()) > 0.98
 
 
 def test_what_cannot_be_exported_says_why_and_leaves_nothing(ours, tmp_path, monkeypatch):

@@ -6,7 +6,9 @@ holds what we put there alone. `int8` changes two things.
 - A linear map of a block multiplies in 8 bits: each output's weights share a scale, and the input is quantised as it
   comes, by its own smallest and largest value. The weights take 7 of the 8 bits: a processor without instructions of
   its own for this adds products in pairs into 16 bits, and more would not fit.
-- Other tables and kernels are only kept in 8 bits, and computed with in float32.
+- Other tables and kernels are only kept in 8 bits, and computed with in float32. So is the second map of an MLP in a
+  block that normalises afterwards (BERT's): what it reads is "spiky", a few large numbers that would make the steps of
+  all others coarse.
 
 Shapes: B batch, T tokens, D hidden size, H heads, K head size.
 """
@@ -189,8 +191,12 @@ class Graph:
         joined = self.op("Reshape", mixed, self.ints(0, 0, layer.query.in_features))
         return self.maps(joined, [layer.output])
 
-    def mlp(self, x: str, layer: MLP) -> str:
-        return self.maps(self._activate(self.maps(x, [layer.expand]), layer), [layer.project])
+    def mlp(self, x: str, layer: MLP, *, spiky: bool = False) -> str:
+        """Args: spiky: see the module."""
+        inside = self._activate(self.maps(x, [layer.expand]), layer)
+        if spiky:
+            return self.linear(inside, layer.project.weight, layer.project.bias)
+        return self.maps(inside, [layer.project])
 
     def _activate(self, x: str, layer: MLP) -> str:
         kind = layer.activation
@@ -218,7 +224,7 @@ class Graph:
         x = self.op("Add", self.first(x) if first_only else x, attended)
         if after:
             x = self.norm(x, layer.attention_norm)
-            return self.norm(self.op("Add", x, self.mlp(x, layer.mlp)), layer.mlp_norm)
+            return self.norm(self.op("Add", x, self.mlp(x, layer.mlp, spiky=True)), layer.mlp_norm)
         return self.op("Add", x, self.mlp(self.norm(x, layer.mlp_norm), layer.mlp))
 
     def blocks(self, x: str, layers: Any, *, mask: str = "", first_only: bool = False) -> str:
