@@ -12,7 +12,9 @@ from polysee.datasets.scenes_words import unknown_words
 from polysee.inference import load
 from polysee.inference.drawing import enlarged
 
-KEYS = {"files", "sheet", "seed", "seconds", "scores", "unknown_words", "held_back"}
+KEYS = {
+    "files", "sheet", "seed", "seconds", "scores", "unknown_words", "held_back", "negative",
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -141,6 +143,23 @@ def test_harmless_words_that_hold_others_are_drawn(draw, prompt):
     assert draw(prompt).code == 0
 
 
+@pytest.mark.parametrize(
+    ("prompt", "wanted", "excluded"),
+    [("a dog without a hat", "a dog", "hat"), ("没戴帽子的狗", "狗", "戴帽子")],
+)
+def test_what_a_prompt_says_is_not_there_is_told_apart(draw, tmp_path, prompt, wanted, excluded):
+    wish = ("--seed", "5", "--guidance", "9")
+    said = draw(prompt, *wish, "--negative", "red")
+    assert said.code == 0
+    assert said.document["negative"] == f"red, {excluded}"
+    apart = draw(wanted, *wish, "--negative", f"red, {excluded}", out=tmp_path / "apart")
+    first, other = (Path(done.document["files"][0]) for done in (said, apart))
+    assert np.array_equal(pixels(first), pixels(other))
+    plain = draw(wanted, *wish, out=tmp_path / "plain").document
+    assert plain["negative"] is None
+    assert not np.array_equal(pixels(first), pixels(Path(plain["files"][0])))
+
+
 def test_unknown_words_of_what_is_not_to_be_drawn_are_named(draw):
     assert draw("a dog", "--negative", "a samovar").document["unknown_words"] == ["samovar"]
 
@@ -261,6 +280,7 @@ def test_people_read_files_and_unknown_words(draw):
         ("裸體的女人", [], "裸體"),
         ("性交易场所", [], "性交"),
         ("赤裸裸的女人", [], "赤裸"),
+        ("不要帽子", [], "say what to draw"),
     ],
 )
 def test_what_is_wrong_is_said(draw, prompt, options, reason):

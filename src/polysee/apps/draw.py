@@ -20,6 +20,7 @@ from polysee.inference.drawing import DEFAULT_STEERING, ImageGenerator, Progress
 from polysee.inference.encoders import Dtype
 from polysee.inference.loading import Device, load
 from polysee.inference.pipelines import PipelineGenerator
+from polysee.library.query import parse_query
 from polysee.provenance import Made, save_picture
 
 MOST_PICTURES = 64
@@ -40,6 +41,7 @@ class DrawReport:
             pipeline of `diffusers`, which cannot say.
         unknown_words: what of the prompt, and of what is not to be drawn, the model has never read.
         held_back: the seeds whose pictures the model's own filter did not give out.
+        negative: what was not to be drawn, as it was asked for or as the prompt says it; None for nothing.
     """
 
     files: list[Path]
@@ -49,6 +51,7 @@ class DrawReport:
     scores: list[float]
     unknown_words: list[str]
     held_back: list[int]
+    negative: str | None = None
 
 
 def draw_pictures(
@@ -69,7 +72,8 @@ def draw_pictures(
 
     A picture is named by its seed, such as `000007.png`; beside another file of that name it becomes `000007-2.png`.
     Each is written as soon as it is drawn, the first alone and before the others: what ends a run costs at most the
-    few that are under way.
+    few that are under way. What a prompt says is not to be there ("a dog without a hat", 没戴帽子的狗), a DALL-E is told
+    apart, since naming a thing would draw it; pipelines of `diffusers` are given the prompt as it is.
 
     Args:
         model: a DALL-E, or a pipeline of `diffusers`: a folder or a name.
@@ -77,8 +81,8 @@ def draw_pictures(
         visible: draw a label into each picture's corner too.
         progress: called with what is done and the total.
     Raises:
-        QueryError: the prompt is empty, too long, or asks for what is not drawn here; or the model's own filter held
-            every picture back.
+        QueryError: the prompt is empty, too long, says only what is not to be there, or asks for what is not drawn
+            here; or the model's own filter held every picture back.
         ConfigError: a number is out of range, the model knows no such wish, or the folder cannot be made.
         MediaError: the picture to start from cannot be read.
         NotSupportedError: the model does not draw.
@@ -92,6 +96,8 @@ def draw_pictures(
     generator = load(model, device=device, dtype=dtype)
     if not isinstance(generator, ImageGenerator | PipelineGenerator):
         raise NotSupportedError(f"{model}: this model does not draw")
+    if isinstance(generator, ImageGenerator):
+        prompt, steering = _without_negation(prompt, steering)
     drawer = drawer_of(generator, start, rerank=rerank)
     drawn: list[_Drawn] = []
     scores: list[float] = []
@@ -120,7 +126,20 @@ def draw_pictures(
     files = [one.file for one in drawn]
     said = [prompt, *filter(None, [steering.negative])]
     unknown = list(dict.fromkeys(word for text in said for word in drawer.unknown_words(text)))
-    return DrawReport(files, sheet, steering.seed, seconds, scores, unknown, held_back)
+    return DrawReport(
+        files, sheet, steering.seed, seconds, scores, unknown, held_back, steering.negative
+    )
+
+
+def _without_negation(prompt: str, steering: Steering) -> tuple[str, Steering]:
+    """What a prompt wants, and what it does not, beside what was not to be drawn anyway."""
+    said = parse_query(prompt)
+    if not said.excluded:
+        return prompt, steering
+    if not said.wanted:
+        raise QueryError(f"it says only what is not to be there: {prompt!r}; say what to draw")
+    parts = [*filter(None, [steering.negative]), *said.excluded]
+    return said.wanted, replace(steering, negative=", ".join(parts))
 
 
 class _Drawn(NamedTuple):

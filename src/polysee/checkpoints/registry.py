@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import types
 import typing
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -97,6 +98,12 @@ def _make(cls: type, values: dict[str, Any]) -> Any:
     made = {}
     for name, value in values.items():
         hint = hints[name]
+        others = [kind for kind in typing.get_args(hint) if kind is not type(None)]
+        if isinstance(hint, types.UnionType) and len(others) == 1:  # of a part that may be absent
+            if value is None:
+                made[name] = None
+                continue
+            hint = others[0]
         if dataclasses.is_dataclass(hint):
             if not isinstance(value, dict):
                 raise TypeError(f"{name} must be an object, not {value!r}")

@@ -153,6 +153,7 @@ def _document(report: DrawReport) -> dict[str, Any]:
         "scores": [round(score, 4) for score in report.scores],
         "unknown_words": report.unknown_words,
         "held_back": report.held_back,
+        "negative": report.negative,
     }
 
 
@@ -162,6 +163,8 @@ def _show(report: DrawReport) -> None:
     if report.sheet is not None:
         print(t("All on one sheet: ", "全部图片：") + output.shorten(str(report.sheet)))
     comma = t(", ", "、")
+    if report.negative:
+        output.note(t("Not to be there: ", "不要画：") + output.visible(report.negative))
     if report.unknown_words:
         words = comma.join(map(output.visible, report.unknown_words))
         output.note(t(f"The model does not know: {words}", f"模型不认识：{words}"))

@@ -32,12 +32,14 @@ class Drawing:
         seen: (Y, X) bool, where a thing covers the background.
         owners: (Y, X) uint8, which thing of the scene is seen there, from 1 on; 0 for none.
         boxes: for each thing of the scene, left, top, right and bottom of all its copies, as shares of the side.
+        pieces: what was put where, in the order of drawing.
     """
 
     image: np.ndarray
     seen: np.ndarray
     owners: np.ndarray
     boxes: list[tuple[float, float, float, float]]
+    pieces: list[Piece]
 
 
 def draw_scene(scene: Scene, seed: int | str, size: int = IMAGE_SIZE) -> Drawing:
@@ -64,6 +66,7 @@ def draw_scene(scene: Scene, seed: int | str, size: int = IMAGE_SIZE) -> Drawing
         np.asarray(seen.reduce(_ZOOM)) > 127,
         np.array(owners)[::_ZOOM, ::_ZOOM],
         boxes,
+        pieces,
     )
 
 

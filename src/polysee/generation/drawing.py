@@ -1,11 +1,12 @@
-"""Draw the codes of pictures, one after the other, steered by a text.
+"""Draw the codes of pictures, one after the other, steered by a text; first their layout, where a model writes one.
 
-Shapes: B pictures, T text tokens, N codes of a picture, K codes that there are.
+Shapes: B pictures, T text tokens, P places of a layout, N codes of a picture, K codes that there are, D hidden size.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -16,8 +17,11 @@ from polysee.generation.sampling import Decoding, Sampler
 from polysee.generation.stepping import Map, Stepper
 from polysee.layers.attention import Cache
 from polysee.models.dalle import Dalle, attention_mask
+from polysee.models.layout import END
 
 MOST_GUIDANCE = 100.0
+_TRIES = 8  # layouts, of which one goes with the codes that stand already
+_FAR = 2**40  # from the seeds of one try to those of the next
 
 
 class Text(NamedTuple):
@@ -70,32 +74,96 @@ def draw_codes(
     """
     if not 0 <= guidance <= MOST_GUIDANCE:
         raise ConfigError(f"guidance is out of range: {guidance}")
-    guided = guidance != 1
+    other = _other(text, away_from) if guidance != 1 else None
     with torch.inference_mode():
-        writer = _Painter(model, text, _other(text, away_from) if guided else None)
         count, total = len(text.tokens), model.config.picture_length
         codes = torch.zeros(count, 0, dtype=torch.long, device=text.tokens.device)
-        hidden = writer.start()
+        sampler = Sampler(decoding, count, text.tokens.device)
+        layout = _layout(model, text, decoding, other, guidance, given)
+        painter = _Painter(model, text, layout, other)
+        hidden = painter.last
         if given is not None and given.start:
             codes = given.codes[:, : given.start]
-            hidden = writer.read(codes)
-        sampler = Sampler(decoding, count, text.tokens.device)
+            if given.start < total:
+                hidden = painter.read(codes)
         guess = Map.of(model.code_output, rows=len(hidden))
         while codes.shape[1] < total:
-            logits = guess(hidden)
-            if guided:
-                wanted, other = logits.chunk(2)
-                logits = other + guidance * (wanted - other)
+            logits = _guided(guess(hidden), count, guidance)
             drawn = sampler(logits, [[]] * count)[:, None]  # (B, 1)
             if given is not None:
                 place = slice(codes.shape[1], codes.shape[1] + 1)
                 drawn = torch.where(given.fixed[:, place], given.codes[:, place], drawn)
             codes = torch.cat([codes, drawn], dim=1)
             if codes.shape[1] < total:
-                hidden = writer.read(drawn)
+                hidden = painter.read(drawn)
             if progress is not None:
                 progress(codes.shape[1], total)
         return codes
+
+
+@torch.inference_mode()
+def draw_layout(
+    model: Dalle,
+    text: Text,
+    decoding: Decoding,
+    *,
+    guidance: float = 1.0,
+    away_from: Text | None = None,
+) -> torch.Tensor:
+    """Write down what a picture of each text shows and where; of tokens only those that can stand at a place are drawn.
+
+    Args as of `draw_codes`.
+
+    Shapes:
+        returns: (B, P) int64
+    Raises:
+        ConfigError: the model writes no layouts.
+    """
+    if model.layout is None:
+        raise ConfigError("this model draws without a layout")
+    config, count = model.layout.config, len(text.tokens)
+    legal = config.legal().to(text.tokens.device)
+    sampler = Sampler(decoding, count, text.tokens.device)
+    other = _other(text, away_from) if guidance != 1 else None
+    texts = [text] if other is None else [text, other]
+    reading = _Reading(model, torch.cat([model.read_text(*one) for one in texts]))
+    guess = Map.of(model.layout.output, rows=len(reading.last))
+    layout = torch.zeros(count, 0, dtype=torch.long, device=text.tokens.device)
+    ended = torch.zeros(count, dtype=torch.bool, device=text.tokens.device)
+    hidden = reading.last
+    for place in range(config.length):
+        logits = _guided(guess(hidden), count, guidance).masked_fill(~legal[place], -torch.inf)
+        token = sampler(logits, [[]] * count).masked_fill(ended, END)  # (B,)
+        ended = ended | (token == END)
+        layout = torch.cat([layout, token[:, None]], dim=1)
+        if bool(ended.all()):
+            return F.pad(layout, (0, config.length - place - 1), value=END)
+        if place + 1 < config.length:
+            hidden = reading(model.layout.read(token[:, None], place).repeat(len(texts), 1, 1))
+    return layout
+
+
+def _layout(
+    model: Dalle,
+    text: Text,
+    decoding: Decoding,
+    other: Text | None,
+    guidance: float,
+    given: Given | None,
+) -> torch.Tensor | None:
+    """The layouts to draw by: where codes stand already, of several the one that makes those likeliest."""
+    if model.layout is None:
+        return None
+    tries = _TRIES if given is not None and bool(given.fixed.any()) else 1
+    decodings = [
+        replace(decoding, seed=(decoding.seed + number * _FAR) % 2**63) for number in range(tries)
+    ]
+    layouts = [draw_layout(model, text, d, guidance=guidance, away_from=other) for d in decodings]
+    if given is None or tries == 1:
+        return layouts[0]
+    losses = [_loss(model, text, given.codes, layout) for layout in layouts]  # (B, N) each
+    best = torch.stack([(loss * given.fixed).sum(1) for loss in losses]).argmin(0)  # (B,)
+    return torch.stack(layouts)[best, torch.arange(len(best), device=best.device)]
 
 
 @torch.inference_mode()
@@ -110,53 +178,88 @@ def told_by(model: Dalle, text: Text, codes: torch.Tensor) -> torch.Tensor:
         returns: (B,)
     """
     untold = Text(text.tokens, torch.zeros_like(text.mask))
-    with_text, without = (
-        -F.cross_entropy(model(*told, codes).codes.movedim(2, 1), codes, reduction="none")
-        for told in (text, untold)
-    )
-    return (with_text - without).mean(1)
+    return (_loss(model, untold, codes) - _loss(model, text, codes)).mean(1)
+
+
+def _loss(
+    model: Dalle, text: Text, codes: torch.Tensor, layout: torch.Tensor | None = None
+) -> torch.Tensor:
+    """-log p of each code after those before it: (B, N)."""
+    logits = model(*text, codes, layout).codes
+    return F.cross_entropy(logits.movedim(2, 1), codes, reduction="none")
+
+
+def _guided(logits: torch.Tensor, count: int, guidance: float) -> torch.Tensor:
+    """Go on from what would be guessed without the text: (B or 2 B, any) to (B, any), `count` being B."""
+    if len(logits) == count:
+        return logits
+    wanted, other = logits.chunk(2)
+    return other + guidance * (wanted - other)
+
+
+class _Reading:
+    """The model with what it has read.
+
+    Attributes:
+        last: (rows, D), what is known after all that was given at first.
+    """
+
+    def __init__(self, model: Dalle, read: torch.Tensor) -> None:
+        self.model = model
+        self.caches = [Cache() for _ in model.blocks]
+        self.last = model.hidden(read, self.caches)[:, -1]
+        self._step = Stepper(model.blocks, model.norm, len(read))
+        config = model.config
+        self._masks = [
+            None  # a token that is new sees all before it
+            if config.pattern(layer) == "full"
+            else attention_mask(
+                config.pattern(layer),
+                config.context_length + config.layout_length,
+                config.dvae.grid_size,
+                config.reach,
+            ).to(read.device)
+            for layer in range(config.num_layers)
+        ]
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """Read on, (rows, any, D), and say what is known after the last: (rows, D)."""
+        if x.shape[1] > 1:
+            return self.model.hidden(x, self.caches)[:, -1]
+        place = len(self.caches[0])
+        masks = [
+            None if mask is None else mask[place : place + 1, : place + 1] for mask in self._masks
+        ]
+        return self._step(x[:, 0], self.caches, masks)
 
 
 class _Painter:
-    """The model with what it has read: the texts, and below them those to be kept away from."""
+    """The model with the texts and layouts, and below them the texts to be kept away from, that have no layout.
 
-    def __init__(self, model: Dalle, text: Text, other: Text | None) -> None:
+    Attributes:
+        last: what is known before the first code: (B, D), twice B where there are other texts.
+    """
+
+    def __init__(
+        self, model: Dalle, text: Text, layout: torch.Tensor | None, other: Text | None
+    ) -> None:
         self.model, self.twice = model, other is not None
-        self.caches = [Cache() for _ in model.blocks]
-        read = model.read_text(*text)
+        parts = [model.read_prefix(*text, layout)]
         if other is not None:
-            read = torch.cat([read, model.read_text(*other)])
-        self._last = model.hidden(read, self.caches)[:, -1]
+            parts.append(model.read_prefix(*other))
+        self._reading = _Reading(model, torch.cat([read for read, _ in parts]))
+        self._places = torch.cat([places for _, places in parts])
+        self.last = self._reading.last
         self._drawn = 0
-        self._step = Stepper(model.blocks, model.norm, len(read))
-        config = model.config
-        patterns = [config.pattern(layer) for layer in range(config.num_layers)]
-        self._masks = [
-            None
-            if pattern == "full"  # a token that is new sees all before it
-            else attention_mask(
-                pattern, config.context_length, config.dvae.grid_size, config.reach
-            ).to(read.device)
-            for pattern in patterns
-        ]
-
-    def start(self) -> torch.Tensor:
-        """What is known after the text alone: (B, D), twice B where there are other texts."""
-        return self._last
 
     def read(self, codes: torch.Tensor) -> torch.Tensor:
-        """Read codes (B, any) and say what is known after the last."""
-        x = self.model.read_codes(codes, self._drawn)
-        self._drawn += codes.shape[1]
-        x = torch.cat([x, x]) if self.twice else x
-        if codes.shape[1] == 1:
-            place = len(self.caches[0])
-            masks = [
-                None if mask is None else mask[place : place + 1, : place + 1]
-                for mask in self._masks
-            ]
-            return self._step(x[:, 0], self.caches, masks)
-        return self.model.hidden(x, self.caches)[:, -1]
+        """Read codes (B, any), not the picture's last, and say what is known after them."""
+        start, end = self._drawn, self._drawn + codes.shape[1]
+        self._drawn = end
+        codes = codes.repeat(2, 1) if self.twice else codes
+        return self._reading(
+            self.model.read_codes(codes, start, self._places[:, start + 1 : end + 1])
+        )
 
 
 def _other(text: Text, away_from: Text | None) -> Text:

@@ -3,10 +3,12 @@
 Ramesh et al. 2021, section 2.2 and appendix B (https://arxiv.org/abs/2102.12092). The text is filled up to a fixed
 length with a learnt padding for each place, then come the codes of the discrete VAE, row after row; each token sees
 what came before it, of the picture perhaps only a part: its row, its column or its neighbourhood. The VAE is part of
-the model here, so that a folder holds all that drawing needs.
+the model here, so that a folder holds all that drawing needs. Between text and picture a layout may stand, which says
+what is drawn where; see `models.layout`.
 
-Shapes: B batch, T text tokens given, L text places, N codes of a picture, S all tokens so far, D hidden size, V text
-vocabulary, K codes that there are, C channels, Y/X rows/columns of pixels, R rows and columns of codes.
+Shapes: B batch, T text tokens given, L text places, P layout places (none without layouts), N codes of a picture, S all
+tokens so far, D hidden size, V text vocabulary, U layout vocabulary, K codes that there are, C channels, Y/X
+rows/columns of pixels, R rows and columns of codes.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from polysee.layers.block import Block
 from polysee.layers.initialise import initialise
 from polysee.layers.sizes import check_sizes
 from polysee.models.dvae import Dvae, DvaeConfig
+from polysee.models.layout import END, Layout, LayoutConfig
 
 PATTERNS = ("full", "row", "column", "neighbourhood")
 
@@ -41,6 +44,7 @@ class DalleConfig:
         patterns: what of the picture the layers see, over and over; the names are those of `PATTERNS`.
         last_pattern: what the last layer sees.
         reach: of "neighbourhood": how many rows and columns away it ends.
+        layout: of the layouts between text and picture; None for none, as in the paper.
     """
 
     dvae: DvaeConfig = field(default_factory=DvaeConfig)
@@ -54,6 +58,7 @@ class DalleConfig:
     last_pattern: str = "full"
     reach: int = 3
     dropout: float = 0.0
+    layout: LayoutConfig | None = None
 
     def __post_init__(self) -> None:
         check_sizes(self)
@@ -72,6 +77,11 @@ class DalleConfig:
     def picture_length(self) -> int:
         """N."""
         return self.dvae.grid_size**2
+
+    @property
+    def layout_length(self) -> int:
+        """P."""
+        return 0 if self.layout is None else self.layout.length
 
     def pattern(self, layer: int) -> str:
         """What a layer sees."""
@@ -119,10 +129,12 @@ class Guess(NamedTuple):
     Attributes:
         text: (B, L - 1, V) logits; of each text token but the first.
         codes: (B, N, K) logits; of each code.
+        layout: (B, P, U) logits; of each layout token; None without layouts.
     """
 
     text: torch.Tensor
     codes: torch.Tensor
+    layout: torch.Tensor | None = None
 
 
 class Dalle(nn.Module):
@@ -132,6 +144,7 @@ class Dalle(nn.Module):
         tokens: (B, T) int64, a text that begins with the tokenizer's begin token; T is at most L
         mask: (B, T) bool, True for a real token; a row without any is the empty text
         codes: (B, N) int64
+        layout: (B, P) int64; without one, or where one says nothing, it is drawn by the text alone
     Raises:
         ConfigError: the text is longer than `context_length`.
     Example:
@@ -160,17 +173,52 @@ class Dalle(nn.Module):
         self.norm = nn.LayerNorm(size)
         self.text_output = nn.Linear(size, config.vocab_size)
         self.code_output = nn.Linear(size, config.dvae.num_codes)
+        self.layout = None if config.layout is None else Layout(config.layout, size, grid)
         self.apply(initialise)
         self.dvae = Dvae(config.dvae)
 
-    def forward(self, tokens: torch.Tensor, mask: torch.Tensor, codes: torch.Tensor) -> Guess:
-        length = self.config.context_length
+    def forward(
+        self,
+        tokens: torch.Tensor,
+        mask: torch.Tensor,
+        codes: torch.Tensor,
+        layout: torch.Tensor | None = None,
+    ) -> Guess:
+        text, before = self.config.context_length, self.config.layout_length
+        before += text
+        prefix, places = self.read_prefix(tokens, mask, layout)
         # The last code is never read: there is nothing behind it to guess.
-        x = torch.cat([self.read_text(tokens, mask), self.read_codes(codes[:, :-1])], dim=1)
-        hidden = self.hidden(x)  # (B, L + N - 1, D)
+        x = torch.cat([prefix, self.read_codes(codes[:, :-1], places=places[:, 1:])], dim=1)
+        hidden = self.hidden(x)  # (B, L + P + N - 1, D)
         return Guess(
-            self.text_output(hidden[:, : length - 1]), self.code_output(hidden[:, length - 1 :])
+            self.text_output(hidden[:, : text - 1]),
+            self.code_output(hidden[:, before - 1 :]),
+            None if self.layout is None else self.layout.output(hidden[:, text - 1 : before - 1]),
         )
+
+    def read_prefix(
+        self, tokens: torch.Tensor, mask: torch.Tensor, layout: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """All that stands before the codes, as the first block reads it, and what the layout says of each code's place.
+
+        Shapes:
+            returns: (B, L + P, D), (B, N, D)
+        """
+        text = self.read_text(tokens, mask)
+        if self.layout is None:
+            return text, text.new_zeros(len(text), self.config.picture_length, 1)
+        if layout is None:
+            layout = self.no_layout(len(tokens), tokens.device)
+        places = self.layout.places(layout)
+        read = self.layout.read(layout)
+        # What is read last before a code knows what stands at that code's place.
+        read = torch.cat([read[:, :-1], read[:, -1:] + places[:, :1]], dim=1)
+        return torch.cat([text, read], dim=1), places
+
+    def no_layout(self, count: int, device: torch.device) -> torch.Tensor:
+        """Layouts that say nothing: (B, P)."""
+        shape = count, self.config.layout_length
+        return torch.full(shape, END, dtype=torch.long, device=device)
 
     def read_text(self, tokens: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Texts as the first block reads them, filled up: (B, T) to (B, L, D)."""
@@ -182,11 +230,18 @@ class Dalle(nn.Module):
         read = self.token(tokens) + self.position.weight
         return torch.where(mask[..., None], read, self.padding.weight)
 
-    def read_codes(self, codes: torch.Tensor, start: int = 0) -> torch.Tensor:
-        """Codes as the first block reads them: (B, any) to (B, any, D), the first of them at place `start`."""
+    def read_codes(
+        self, codes: torch.Tensor, start: int = 0, places: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Codes as the first block reads them: (B, any) to (B, any, D), the first of them at place `start`.
+
+        Args:
+            places: (B, any, D), what the layout says of the place behind each.
+        """
         place = torch.arange(start, start + codes.shape[1], device=codes.device)
         grid = self.config.dvae.grid_size
-        return self.code(codes) + self.row(place // grid) + self.column(place % grid)
+        read = self.code(codes) + self.row(place // grid) + self.column(place % grid)
+        return read if places is None else read + places
 
     def hidden(self, x: torch.Tensor, caches: Sequence[Cache] | None = None) -> torch.Tensor:
         """What the last block gives, normalised.
@@ -216,4 +271,5 @@ class Dalle(nn.Module):
     def _mask(self, layer: int) -> torch.Tensor:
         config = self.config
         pattern = config.pattern(layer)
-        return attention_mask(pattern, config.context_length, config.dvae.grid_size, config.reach)
+        before = config.context_length + config.layout_length
+        return attention_mask(pattern, before, config.dvae.grid_size, config.reach)

@@ -1,6 +1,7 @@
 """The loss of DALL-E: guess the text a little, the picture above all.
 
-Shapes: B batch, T text tokens given, L text places, N codes of a picture, V text vocabulary, K codes.
+Shapes: B batch, T text tokens given, L text places, P layout places, N codes of a picture, V text vocabulary, U layout
+vocabulary, K codes.
 """
 
 from __future__ import annotations
@@ -8,7 +9,10 @@ from __future__ import annotations
 import torch
 from torch.nn import functional as F
 
+from polysee.models.layout import END
+
 TEXT_WEIGHT, PICTURE_WEIGHT = 1 / 8, 7 / 8
+LAYOUT_WEIGHT = 1 / 2
 
 
 def text_and_picture(
@@ -38,3 +42,18 @@ def text_and_picture(
     counts = torch.ones_like(picture) if weight is None else weight.flatten()
     picture = (picture * counts).sum() / counts.sum()
     return {"text": TEXT_WEIGHT * text, "picture": PICTURE_WEIGHT * picture}
+
+
+def layout_tokens_loss(logits: torch.Tensor, layout: torch.Tensor) -> torch.Tensor:
+    """The mean cross-entropy of layout tokens, each layout's first end among them; those that say nothing do not count.
+
+    Shapes:
+        logits: (B, P, U)
+        layout: (B, P) int64, see `models.layout`
+        returns: ()
+    """
+    real = layout != END
+    counts = real | real.roll(1, dims=1)  # what follows a real token is real, or the first end
+    counts[:, 0] = real[:, 0]  # nothing goes before it
+    loss = F.cross_entropy(logits.movedim(2, 1), layout, reduction="none")
+    return (loss * counts).sum() / counts.sum().clamp(min=1)

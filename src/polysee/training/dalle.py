@@ -1,6 +1,6 @@
 """Train a DALL-E on made scenes and sentences about them.
 
-Shapes: B batch, T tokens, N codes of a picture.
+Shapes: B batch, T tokens, P places of a layout, N codes of a picture.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,14 +19,17 @@ from torch.nn import functional as F
 from polysee.checkpoints.folder import TOKENIZER, Card, load_folder, save_folder, shown_name
 from polysee.datasets.scenes import Scene, scene_of, scenes_of
 from polysee.datasets.scenes_drawing import draw_scene
+from polysee.datasets.scenes_layout_tokens import layout_tokens, scene_layouts
 from polysee.datasets.scenes_words import LANGUAGES, Language, describe, styled
 from polysee.errors import ConfigError
+from polysee.inputs.pixels import PixelRecipe
 from polysee.inputs.tokenizer import Tokenizer, train_bpe
 from polysee.models.dalle import Dalle, DalleConfig
 from polysee.models.dvae import Dvae, DvaeConfig
-from polysee.objectives.dalle import text_and_picture
+from polysee.objectives.dalle import LAYOUT_WEIGHT, layout_tokens_loss, text_and_picture
 from polysee.training.dvae import VALIDATION_SEED
 from polysee.training.folders import start_folder
+from polysee.training.layouts import looks_of_things
 from polysee.training.parts import WHOLE, Part
 from polysee.training.recipe import Recipe
 from polysee.training.recipe_drawing import TrainDalle
@@ -45,7 +49,7 @@ class DalleTask:
         self.pixels = card.pixels
         if isinstance(found, Dalle):
             self.tokenizer = Tokenizer.load(folder / TOKENIZER, found.config.context_length)
-            self.model = found
+            self.model = _with_layouts(found, card.pixels) if task.layouts else found
             self.model.dvae.requires_grad_(False)
         elif isinstance(found, Dvae) and isinstance(found.config, DvaeConfig):
             self.tokenizer = Tokenizer(_vocabulary(task), task.context_length)
@@ -54,7 +58,7 @@ class DalleTask:
             raise ConfigError(f"{folder}: neither a discrete VAE with levels nor a DALL-E")
         self.seeds = range(VALIDATION_SEED, VALIDATION_SEED + task.validation_pictures)
         self.held_out = scenes_of("validation", self.seeds, task.style)
-        pixels, self.held_out_things = self._drawn(self.held_out, self.seeds)
+        pixels, self.held_out_things, self.held_out_layouts = self._drawn(self.held_out, self.seeds)
         self.held_out_codes = torch.cat([self.codes_of(part) for part in pixels.split(32)])
 
     def batch(self, step: int) -> dict[str, torch.Tensor]:
@@ -66,7 +70,7 @@ class DalleTask:
         first = self.recipe.seed * 10**9 + step * self.recipe.batch_size
         seeds = part.rows(range(first, first + self.recipe.batch_size))
         scenes = [self._scene(seed) for seed in seeds]
-        texts, told = [], []
+        texts, told, laid = [], [], []
         for scene, seed in zip(scenes, seeds, strict=True):
             draw = np.random.default_rng([self.recipe.seed, seed])
             language: Language = LANGUAGES[int(draw.integers(2))]
@@ -74,17 +78,23 @@ class DalleTask:
             style = scene.style if draw.random() < 0.9 else None
             texts.append(styled(describe(scene, language, seed, self.task.detail), style))
             told.append(draw.random() >= self.task.unconditional)
+            laid.append(told[-1] and draw.random() >= self.task.unconditional)
         tokens, mask = self.tokenizer(texts)
         mask = mask & torch.tensor(told)[:, None]
-        pixels, things = self._drawn(scenes, seeds)
+        pixels, things, layout = self._drawn(scenes, seeds)
         weight = 1 + (self.task.things - 1) * things
-        return {"tokens": tokens, "mask": mask, "pixels": pixels, "weight": weight}
+        layout = layout * torch.tensor(laid)[:, None]
+        return {"tokens": tokens, "mask": mask, "pixels": pixels, "weight": weight, "layout": layout}
 
     def losses(self, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         tokens, mask = batch["tokens"], batch["mask"]
         codes = self.codes_of(batch["pixels"])
-        guess = self.model(tokens, mask, codes)
-        return text_and_picture(guess.text, guess.codes, tokens, mask, codes, batch["weight"])
+        guess = self.model(tokens, mask, codes, batch["layout"])
+        losses = text_and_picture(guess.text, guess.codes, tokens, mask, codes, batch["weight"])
+        if guess.layout is not None:
+            loss = layout_tokens_loss(guess.layout, batch["layout"])
+            losses["layout"] = LAYOUT_WEIGHT * loss
+        return losses
 
     @torch.no_grad()
     def codes_of(self, pixels: torch.Tensor) -> torch.Tensor:
@@ -96,9 +106,10 @@ class DalleTask:
     def validate(self) -> dict[str, float]:
         """The cross-entropy of the codes of new combinations, in nats a code, told in full in each language.
 
-        Beside it stands what it is without a text: how much the words help; and each for the codes of things alone.
+        Beside it stands what it is without a text: how much the words help; and each for the codes of things alone. Of
+        a model that lays pictures out first, the true layout stands before the codes, and its cross-entropy is another
+        figure, in nats a token.
         """
-        device = self.model.code_output.weight.device
         found = {}
         things = self.held_out_things
         for language in (*LANGUAGES, None):
@@ -106,18 +117,30 @@ class DalleTask:
                 styled(describe(scene, language or "english", seed, 1.0), scene.style)
                 for scene, seed in zip(self.held_out, self.seeds, strict=True)
             ]
-            losses = []
-            for rows in np.array_split(np.arange(len(texts)), -(-len(texts) // 16)):
-                tokens, mask = (x.to(device) for x in self.tokenizer([texts[i] for i in rows]))
-                codes = self.held_out_codes[rows].to(device)
-                mask = mask & (language is not None)
-                logits = self.model(tokens, mask, codes).codes
-                losses.append(F.cross_entropy(logits.movedim(2, 1), codes, reduction="none").cpu())
+            parts = [
+                self._validate(texts, rows, told=language is not None)
+                for rows in np.array_split(np.arange(len(texts)), -(-len(texts) // 16))
+            ]
             name = f"validation_{language or 'without_text'}"
-            loss = torch.cat(losses)
+            loss = torch.cat([codes for codes, _ in parts])
             found[name] = loss.mean().item()
             found[f"{name}_things"] = ((loss * things).sum() / things.sum()).item()
+            if self.model.layout is not None and language:
+                found[f"{name}_layout"] = torch.stack([layout for _, layout in parts]).mean().item()
         return found
+
+    def _validate(
+        self, texts: list[str], rows: np.ndarray, *, told: bool
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The cross-entropy of some pictures' codes (any, N), and the mean one of their layouts."""
+        device = self.model.code_output.weight.device
+        tokens, mask = (x.to(device) for x in self.tokenizer([texts[i] for i in rows]))
+        codes, layout = (x[rows].to(device) for x in (self.held_out_codes, self.held_out_layouts))
+        guess = self.model(tokens, mask & told, codes, layout * told)
+        loss = F.cross_entropy(guess.codes.movedim(2, 1), codes, reduction="none").cpu()
+        if guess.layout is None:
+            return loss, torch.zeros(())
+        return loss, layout_tokens_loss(guess.layout, layout).cpu()
 
     def save(self, folder: Path) -> None:
         """Write the model folder: VAE, Transformer and tokenizer."""
@@ -137,17 +160,22 @@ class DalleTask:
 
     def _drawn(
         self, scenes: Sequence[Scene], seeds: Sequence[int]
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Draw the scenes.
 
         Shapes:
-            returns: normalised pixels (B, C, Y, X); the share of each code's patch that things cover, (B, N)
+            returns: normalised pixels (B, C, Y, X); the share of each code's patch that things cover, (B, N); the
+                layouts, (B, P), which say nothing where the model reads none
         """
         size, grid = self.model.config.dvae.image_size, self.model.config.dvae.grid_size
         drawn = [draw_scene(*both, size) for both in zip(scenes, seeds, strict=True)]
         seen = torch.from_numpy(np.stack([d.seen for d in drawn])).float()
         pixels = self.pixels.normalise(np.stack([d.image for d in drawn]))
-        return pixels, F.avg_pool2d(seen, size // grid).flatten(1)
+        layout = self.model.no_layout(len(scenes), torch.device("cpu"))
+        if config := self.model.config.layout:
+            told = [layout_tokens(s, d.pieces, config) for s, d in zip(scenes, drawn, strict=True)]
+            layout = torch.from_numpy(np.stack(told))
+        return pixels, F.avg_pool2d(seen, size // grid).flatten(1), layout
 
 
 def _vocabulary(task: TrainDalle) -> Backend:
@@ -175,6 +203,20 @@ def _fresh(task: TrainDalle, dvae: Dvae, backend: Backend) -> Dalle:
             meant = start_vectors(start_folder(task.start_vectors), backend, task.hidden_size)
             model.token.weight.copy_(DEVIATION * task.hidden_size**0.5 * meant)
     return model
+
+
+def _with_layouts(model: Dalle, pixels: PixelRecipe) -> Dalle:
+    """The model, as it is, with layouts between text and picture, of which it knows nothing yet but what things look
+    like."""
+    grid, config = model.config.dvae.grid_size, scene_layouts()
+    config = replace(config, sizes=tuple(size for size in config.sizes if size <= grid))
+    new = Dalle(replace(model.config, layout=config))
+    left_out = new.load_state_dict(model.state_dict(), strict=False)
+    assert not left_out.unexpected_keys and new.layout is not None
+    with torch.no_grad():
+        new.layout.project.weight.zero_()  # a place says nothing at first
+        new.layout.appearance.weight.copy_(looks_of_things(config, model.dvae, pixels))
+    return new.eval()
 
 
 def vectors_by_level(levels: Sequence[int], size: int) -> torch.Tensor:

@@ -48,7 +48,9 @@ class TrainDalle(Strict):
             `training.start_vectors`.
         style: of the art, one alone; both without it.
         patterns, last_pattern, reach: what of the picture each layer sees; see `models.dalle`.
-        unconditional: the share of pictures that are shown without a text, so that drawing can be guided.
+        layouts: give a DALL-E that has none layouts between text and picture; see `models.layout`.
+        unconditional: the share of pictures that are shown without a text, so that drawing can be guided; of the
+            others as many are shown without their layout.
         detail: the chance that an attribute, or the background, is said; see `datasets.scenes_words`.
         things: how much more the codes of things count than those of the background.
         alone: the share of pictures that are to show one thing by itself, beside those that do anyway: what a word
@@ -71,6 +73,7 @@ class TrainDalle(Strict):
     last_pattern: Literal["full", "row", "column", "neighbourhood"] = "full"
     reach: int = Field(3, ge=1)
     dropout: float = Field(0.0, ge=0, lt=1)
+    layouts: bool = False
     unconditional: float = Field(0.1, ge=0, lt=1)
     detail: float = Field(0.7, ge=0, le=1)
     things: float = Field(1.0, ge=1)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from polysee.checkpoints.folder import load_folder
 from polysee.errors import ConfigError
-from polysee.generation.drawing import Given, Text, draw_codes, told_by
+from polysee.generation.drawing import Given, Text, draw_codes, draw_layout, told_by
 from polysee.generation.sampling import Decoding
+from polysee.models.dalle import Dalle
+from polysee.models.layout import END, LayoutConfig
 
 FREE, GREEDY = Decoding(temperature=1.0, seed=3), Decoding()
 
@@ -102,3 +106,64 @@ def test_what_a_text_tells_of_pictures_is_the_log_odds_of_their_codes(model):
     followed = draw_codes(model, text(8), FREE, guidance=4.0)
     ignored = draw_codes(model, text(8), FREE, guidance=0.0)
     assert told_by(model, text(8), followed).mean() > told_by(model, text(8), ignored).mean()
+
+
+LAYOUT = LayoutConfig((2, 3), 4, 3, 2, steps=8, sizes=(1, 2), appearance_size=3)
+
+
+@pytest.fixture(scope="module")
+def laid(model):
+    """The same model, with layouts."""
+    torch.manual_seed(1)
+    laid = Dalle(replace(model.config, layout=LAYOUT)).eval()
+    for parameter in laid.layout.parameters():
+        torch.nn.init.normal_(parameter, std=0.6)
+    laid.load_state_dict(model.state_dict(), strict=False)
+    return laid
+
+
+def layout_of(model, count, seed=3, **more):
+    return draw_layout(model, text(count), Decoding(temperature=1.0, seed=seed), **more)
+
+
+def test_a_layout_is_made_of_what_can_stand_at_each_place(laid):
+    layouts = layout_of(laid, 40, guidance=2.0)
+    assert layouts.shape == (40, LAYOUT.length)
+    assert torch.equal(layouts[1:2], layout_of(laid, 1, seed=4, guidance=2.0))
+    lengths = set()
+    for layout in layouts:
+        ends = (layout == END).nonzero().flatten().tolist()
+        first = ends[0] if ends else LAYOUT.length
+        assert not layout[first:].any()
+        assert LAYOUT.legal()[torch.arange(first), layout[:first]].all()
+        lengths.add(first)
+    assert lengths == {2, 8, 14}  # none, one or two pieces
+
+
+@torch.no_grad()
+def test_codes_are_drawn_by_the_layout_that_was_written(laid):
+    drawn = draw_codes(laid, text(1), GREEDY)
+    layout = draw_layout(laid, text(1), GREEDY)
+    assert layout[0, 0] != END
+    assert torch.equal(laid(*text(1), drawn, layout).codes.argmax(2), drawn)
+    guided = draw_codes(laid, text(1), GREEDY, guidance=3.0)
+    layout = draw_layout(laid, text(1), GREEDY, guidance=3.0)
+    untold = Text(text(1).tokens, torch.zeros_like(text(1).mask))
+    wanted, other = laid(*text(1), guided, layout).codes, laid(*untold, guided).codes
+    assert torch.equal((other + 3 * (wanted - other)).argmax(2), guided)
+
+
+@torch.no_grad()
+def test_a_picture_that_stands_already_chooses_among_layouts(laid):
+    codes = torch.randint(0, 36, (2, 16))
+    kept = Given(codes, torch.arange(16).expand(2, -1) < 8)
+    drawn = draw_codes(laid, text(2), FREE, given=kept)
+    assert torch.equal(drawn[:, :8], codes[:, :8])
+    assert torch.equal(drawn, draw_codes(laid, text(2), FREE, given=kept))
+    one = Given(codes[1:], kept.fixed[1:])
+    assert torch.equal(drawn[1:], draw_codes(laid, text(1), Decoding(temperature=1.0, seed=4), given=one))
+
+
+def test_a_model_without_layouts_writes_none(model):
+    with pytest.raises(ConfigError, match="without a layout"):
+        layout_of(model, 1)

@@ -109,3 +109,31 @@ def test_a_start_that_cannot_draw_is_named():
     asked = recipe(bundled_folder("polysee/gpt-nano"))
     with pytest.raises(ConfigError, match="neither a discrete VAE"):
         DalleTask(asked, asked.task)
+
+
+def test_layouts_come_to_a_model_that_had_none(dvae, tmp_path):
+    asked = recipe(dvae)
+    task = DalleTask(asked, asked.task)
+    task.save(tmp_path / "plain")
+    asked = recipe(tmp_path / "plain", layouts=True, unconditional=0.3)
+    task = DalleTask(asked, asked.task)
+    assert task.model.layout is not None
+    batch = task.batch(0)
+    laid = torch.cat([task.batch(step)["layout"][:, 0] != 0 for step in range(10)])
+    told = torch.cat([task.batch(step)["mask"].any(1) for step in range(10)])
+    assert laid.any()
+    assert (told & ~laid).any()
+    assert not (laid & ~told).any()
+    assert {"text", "picture", "layout"} == set(task.losses(batch))
+    folder = train(asked, task=task, folder=tmp_path / "run", progress=False)
+    found = task.validate()
+    assert 0 < found["validation_chinese_layout"] < 7
+    assert "validation_without_text_layout" not in found
+    generator = polysee.load(folder)
+    assert isinstance(generator, ImageGenerator)
+    assert generator.model.layout is not None
+    assert generator.draw("一只戴着帽子的狗", 2).shape == (2, 32, 32, 3)
+    again = recipe(folder)
+    kept = DalleTask(again, again.task).model
+    for name, value in kept.state_dict().items():
+        assert torch.equal(generator.model.state_dict()[name], value), name

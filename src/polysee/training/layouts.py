@@ -1,0 +1,79 @@
+"""What things look like, before anything is learnt of it: as the discrete VAE encodes each thing's own picture.
+
+Shapes: A pictures in all styles, E appearance size, Z size of a code's vector, Y/X rows/columns, C channels.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from PIL import Image
+from torch.nn import functional as F
+
+from polysee.datasets.scenes_art import STYLES, sprite
+from polysee.datasets.scenes_layout_tokens import pictures
+from polysee.errors import ConfigError
+from polysee.inputs.pixels import PixelRecipe
+from polysee.models.dvae import Dvae
+from polysee.models.layout import LayoutConfig, appearance_rows
+
+_GREY = (200, 200, 200)
+_DEVIATION = 0.1  # of what no picture says
+_AT_ONCE = 64
+
+
+@torch.no_grad()
+def looks_of_things(config: LayoutConfig, dvae: Dvae, pixels: PixelRecipe) -> torch.Tensor:
+    """For every thing in every style and size the vectors of its codes on grey, and how much of each patch it covers.
+
+    Shapes:
+        returns: (rows of `Layout.appearance`, E); beyond the Z + 1 that are known, numbers by lot
+    Raises:
+        ConfigError: E is too small.
+    """
+    known = dvae.quantizer.code_size + 1
+    if config.appearance_size < known:
+        raise ConfigError(f"appearance_size must be at least {known}, not {config.appearance_size}")
+    generator = torch.Generator().manual_seed(0)
+    rows = config.header[0] * config.num_pictures * sum(n * n for n in config.sizes)
+    looks = _DEVIATION * torch.randn(rows, config.appearance_size, generator=generator)
+    arts = [
+        (style * config.num_pictures + number, sprite(emoji, name))
+        for style, name in enumerate(STYLES)
+        for number, emoji in enumerate(pictures())
+        if emoji
+    ]
+    for size in config.sizes:
+        for start in range(0, len(arts), _AT_ONCE):
+            some = arts[start : start + _AT_ONCE]
+            vectors = _encoded([art for _, art in some], size, dvae, pixels)
+            for (number, _), vector in zip(some, vectors, strict=True):
+                looks[appearance_rows(config, number, size), :known] = vector
+    return looks
+
+
+def _encoded(
+    arts: list[Image.Image], size: int, dvae: Dvae, pixels: PixelRecipe
+) -> torch.Tensor:
+    """Pictures `size` codes wide or high, from the lower left corner upwards.
+
+    Shapes:
+        returns: (arts, size * size, Z + 1)
+    """
+    whole = dvae.config.image_size
+    patch = whole // dvae.config.grid_size
+    scenes, covers = [], []
+    for art in arts:
+        scale = size * patch / max(art.size)
+        small = art.resize((max(1, round(art.width * scale)), max(1, round(art.height * scale))))
+        canvas = Image.new("RGB", (whole, whole), _GREY)
+        corner = 0, whole - small.height
+        canvas.paste(small, corner, small)
+        cover = Image.new("L", (whole, whole))
+        cover.paste(small.getchannel("A"), corner)
+        scenes.append(np.asarray(canvas))
+        covers.append(np.asarray(cover))
+    vectors = dvae.quantize(pixels.normalise(np.stack(scenes))).vectors  # (arts, Z, R, S)
+    covered = F.avg_pool2d(torch.from_numpy(np.stack(covers))[:, None] / 255, patch)
+    seen = torch.cat([vectors, covered], dim=1).flip(2)[:, :, :size, :size]  # from below
+    return seen.flatten(2).mT
