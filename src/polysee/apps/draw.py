@@ -72,7 +72,7 @@ def draw_pictures(
 
     A picture is named by its seed, such as `000007.png`; beside another file of that name it becomes `000007-2.png`.
     Each is written as soon as it is drawn, the first alone and before the others: what ends a run costs at most the
-    few that are under way. What a prompt says is not to be there ("a dog without a hat", 没戴帽子的狗), a DALL-E is told
+    few that are under way. What a prompt says is not to be there ("a dog without a hat", 没戴帽子的狗) goes to a DALL-E
     apart, since naming a thing would draw it; pipelines of `diffusers` are given the prompt as it is.
 
     Args:

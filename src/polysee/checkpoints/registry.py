@@ -95,7 +95,7 @@ def _make(cls: type, values: dict[str, Any]) -> Any:
     known = {f.name for f in dataclasses.fields(cls)}
     if unknown := values.keys() - known:
         raise TypeError(f"unknown key {', '.join(sorted(unknown))}")
-    made = {}
+    made: dict[str, Any] = {}
     for name, value in values.items():
         hint = hints[name]
         others = [kind for kind in typing.get_args(hint) if kind is not type(None)]

@@ -21,7 +21,8 @@ MARGIN = 0.04
 # Places a side where a thing can begin: as many as codes, so that a thing's codes do not depend on where it stands. Few
 # sizes, in steps of the lattice, for the same reason: a small model learns what it sees often.
 LATTICE = 12
-_SIZES = (2, 3, 4, 6, 8, 10)
+_SIZES = (2, 3, 4, 5, 6, 8, 10)
+_LEAST = 3  # steps that a thing by itself covers, however small it is said to be
 _GROUND = 11 / 12
 _APART = 1.14  # from one copy to the next, in widths
 _GROWTH = 1.2  # how much larger each size of things is than the one below it
@@ -106,26 +107,27 @@ class Layout:
         self.scene, self.draw = scene, draw
         beside = [r for r in scene.relations if r.kind == "left of"]
         if not beside:
-            self.pieces = self._fitted(self._group(0), 0.0, 1.0, alone=True)
+            self.pieces = self._fitted(self._group(0), 0.0, 1.0, MARGIN, alone=True)
             return
         order = _left_to_right(beside)
-        groups = [self._group(i) for i in order]
+        groups = [self._group(i, beside=True) for i in order]
+        margin = 0.02 if len(groups) == 2 else 0.0  # where there is little room, all of it
         self.pieces = []
-        widths = [_extent(group) ** 0.7 for group in groups]
+        widths = [_extent(group) ** 0.35 for group in groups]
         start = 0.0
         for group, width in zip(groups, widths, strict=True):
             end = start + width / sum(widths)
-            self.pieces += self._fitted(group, start, end, alone=False)
+            self.pieces += self._fitted(group, start, end, margin)
             start = end
 
-    def _group(self, index: int) -> list[Piece]:
+    def _group(self, index: int, *, beside: bool = False) -> list[Piece]:
         """A thing, and what it wears, holds, sits on, stands before or is under."""
         thing = self.scene.things[index]
         relation = next(
             (r for r in self.scene.relations if r.subject == index and r.kind != "left of"), None
         )
         if relation is None:
-            return self._several(index) if thing.count > 1 else [self._piece(index)]
+            return self._several(index, beside) if thing.count > 1 else [self._piece(index)]
         place = {
             "on": self._on, "under": self._under, "in front of": self._before,
             "wearing": self._worn, "holding": self._held,
@@ -143,11 +145,12 @@ class Layout:
         scale = extent / max(width, height)
         return Piece(index, emoji, thing.colour, 0.0, 0.0, width * scale, height * scale)
 
-    def _several(self, index: int) -> list[Piece]:
-        """Copies in one rank or two, so that one can count them."""
+    def _several(self, index: int, beside: bool) -> list[Piece]:
+        """Copies in one rank or two, so that one can count them; beside something else they have little room."""
         count = self.scene.things[index].count
         one = self._piece(index)
-        back = count // 2 if count > 3 else (1 if count == 3 and self.draw.random() < 0.4 else 0)
+        deep = count > 3 or (count == 3 and (beside or self.draw.random() < 0.75))
+        back = count // 2 if deep else 0
         pieces = []
         for number, bottom in ((back, -1.1 * one.height), (count - back, 0.0)):
             for i in range(number):
@@ -238,11 +241,16 @@ class Layout:
         return [holder, replace(held, x=x, bottom=low, grounded=False), paw]
 
     def _fitted(
-        self, group: Sequence[Piece], start: float, end: float, *, alone: bool
+        self,
+        group: Sequence[Piece],
+        start: float,
+        end: float,
+        margin: float,
+        *,
+        alone: bool = False,
     ) -> list[Piece]:
         """Move a group into a part of the picture, and make it small enough to be seen whole."""
         left, top, right, low = _box(group)
-        margin = MARGIN if alone else 0.03
         room = end - start - 2 * margin
         largest = min(room / (right - left), (_GROUND - MARGIN) / (low - top))
         single = alone and len(group) == 1  # it keeps its size; others fill their part
@@ -250,6 +258,8 @@ class Layout:
         copies = len(group) > 1 and len({piece.thing for piece in group}) == 1
         step = group[0].width * _APART if copies else max(group[0].width, group[0].height)
         scale = _whole(scale, step)
+        if single:
+            scale = max(scale, _LEAST / LATTICE / step)
         width = (right - left) * scale
         spare = max(0.0, room - width)
         step = self.draw.choice((-1, 0, 1)) / LATTICE if single else 0.0

@@ -52,7 +52,7 @@ class LayoutConfig:
     num_colours: int = 12
     num_pieces: int = 6
     steps: int = 48
-    sizes: tuple[int, ...] = (2, 3, 4, 6, 8, 10)
+    sizes: tuple[int, ...] = (2, 3, 4, 5, 6, 8, 10)
     appearance_size: int = 8
 
     def __post_init__(self) -> None:
@@ -95,10 +95,11 @@ class LayoutConfig:
             first = 1 + sum(self.header[:place])
             return range(first, first + self.header[place])
         part = (place - len(self.header)) % PIECE
-        bounds = (self.first_picture, self.first_colour, self.first_edge)
-        return range(bounds[0], bounds[1]) if part == 0 else (
-            range(bounds[1], bounds[2]) if part == 1 else range(bounds[2], self.vocab_size)
-        )
+        if part == 0:
+            return range(self.first_picture, self.first_colour)
+        if part == 1:
+            return range(self.first_colour, self.first_edge)
+        return range(self.first_edge, self.vocab_size)
 
     def legal(self) -> torch.Tensor:
         """Shapes: returns (P, V) bool, True for what can stand there."""
@@ -184,7 +185,9 @@ class Layout(nn.Module):
         picture = parts[..., 0] - config.first_picture
         style = (layout[:, :1] - 1).clamp(0, config.header[0] - 1)
         box = ((parts[..., 2:] - config.first_edge).float() / config.steps).clamp(0, 1)
-        real = (picture >= 0) & (picture < config.num_pictures) & (box[..., 2:] > box[..., :2]).all(2)
+        real = (
+            (picture >= 0) & (picture < config.num_pictures) & (box[..., 2:] > box[..., :2]).all(2)
+        )
         picture = picture.clamp(0, config.num_pictures - 1) + style * config.num_pictures
         colour = (parts[..., 1] - config.first_colour).clamp(0, config.num_colours - 1)
         return Pieces(real, picture, colour, box)

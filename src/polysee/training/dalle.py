@@ -49,13 +49,15 @@ class DalleTask:
         self.pixels = card.pixels
         if isinstance(found, Dalle):
             self.tokenizer = Tokenizer.load(folder / TOKENIZER, found.config.context_length)
-            self.model = _with_layouts(found, card.pixels) if task.layouts else found
-            self.model.dvae.requires_grad_(False)
+            self.model = found
         elif isinstance(found, Dvae) and isinstance(found.config, DvaeConfig):
             self.tokenizer = Tokenizer(_vocabulary(task), task.context_length)
             self.model = _fresh(task, found, self.tokenizer.backend)
         else:
             raise ConfigError(f"{folder}: neither a discrete VAE with levels nor a DALL-E")
+        if task.layouts and self.model.layout is None:
+            self.model = _with_layouts(self.model, card.pixels)
+        self.model.dvae.requires_grad_(False)
         self.seeds = range(VALIDATION_SEED, VALIDATION_SEED + task.validation_pictures)
         self.held_out = scenes_of("validation", self.seeds, task.style)
         pixels, self.held_out_things, self.held_out_layouts = self._drawn(self.held_out, self.seeds)
@@ -84,7 +86,13 @@ class DalleTask:
         pixels, things, layout = self._drawn(scenes, seeds)
         weight = 1 + (self.task.things - 1) * things
         layout = layout * torch.tensor(laid)[:, None]
-        return {"tokens": tokens, "mask": mask, "pixels": pixels, "weight": weight, "layout": layout}
+        return {
+            "tokens": tokens,
+            "mask": mask,
+            "pixels": pixels,
+            "weight": weight,
+            "layout": layout,
+        }
 
     def losses(self, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         tokens, mask = batch["tokens"], batch["mask"]
@@ -195,7 +203,6 @@ def _fresh(task: TrainDalle, dvae: Dvae, backend: Backend) -> Dalle:
     )  # fmt: skip
     model = Dalle(config)
     model.dvae.load_state_dict(dvae.state_dict())
-    model.dvae.requires_grad_(False)
     with torch.no_grad():
         for weight in (model.code.weight, model.code_output.weight):
             weight.copy_(DEVIATION * vectors_by_level(dvae.config.levels, task.hidden_size))
@@ -212,7 +219,8 @@ def _with_layouts(model: Dalle, pixels: PixelRecipe) -> Dalle:
     config = replace(config, sizes=tuple(size for size in config.sizes if size <= grid))
     new = Dalle(replace(model.config, layout=config))
     left_out = new.load_state_dict(model.state_dict(), strict=False)
-    assert not left_out.unexpected_keys and new.layout is not None
+    assert not left_out.unexpected_keys
+    assert new.layout is not None
     with torch.no_grad():
         new.layout.project.weight.zero_()  # a place says nothing at first
         new.layout.appearance.weight.copy_(looks_of_things(config, model.dvae, pixels))

@@ -52,9 +52,7 @@ def looks_of_things(config: LayoutConfig, dvae: Dvae, pixels: PixelRecipe) -> to
     return looks
 
 
-def _encoded(
-    arts: list[Image.Image], size: int, dvae: Dvae, pixels: PixelRecipe
-) -> torch.Tensor:
+def _encoded(arts: list[Image.Image], size: int, dvae: Dvae, pixels: PixelRecipe) -> torch.Tensor:
     """Pictures `size` codes wide or high, from the lower left corner upwards.
 
     Shapes:

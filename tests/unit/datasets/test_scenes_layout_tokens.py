@@ -46,7 +46,9 @@ def test_a_thing_in_every_colour_and_feeling_has_its_token():
         for feeling in (None, *concept.feelings):
             thing = Thing(name, feeling=feeling)
             scene = Scene((thing,), (), Background("plain", ("blue",)), "noto")
-            seen.add(int(layout_tokens(scene, draw_scene(scene, 0).pieces, config)[len(config.header)]))
+            seen.add(
+                int(layout_tokens(scene, draw_scene(scene, 0).pieces, config)[len(config.header)])
+            )
     assert len(seen) > len(concepts())
     red, blue = (
         Scene((Thing("car", colour=colour),), (), Background("meadow"), "fluent")

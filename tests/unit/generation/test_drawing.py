@@ -161,7 +161,9 @@ def test_a_picture_that_stands_already_chooses_among_layouts(laid):
     assert torch.equal(drawn[:, :8], codes[:, :8])
     assert torch.equal(drawn, draw_codes(laid, text(2), FREE, given=kept))
     one = Given(codes[1:], kept.fixed[1:])
-    assert torch.equal(drawn[1:], draw_codes(laid, text(1), Decoding(temperature=1.0, seed=4), given=one))
+    assert torch.equal(
+        drawn[1:], draw_codes(laid, text(1), Decoding(temperature=1.0, seed=4), given=one)
+    )
 
 
 def test_a_model_without_layouts_writes_none(model):

@@ -81,7 +81,9 @@ def test_what_a_thing_looks_like_is_read_in_its_size_from_its_lower_left_corner(
     place = torch.arange(GRID**2)
     which = torch.zeros(1, GRID**2, dtype=torch.long)
     seen = layout._seen(pieces, which, place // GRID, place % GRID)[0, :, :3].view(GRID, GRID, 3)
-    assert_close(seen[2:, 1:3].flip(0).flatten(0, 1), vectors)  # exactly, where codes are of its size
+    assert_close(
+        seen[2:, 1:3].flip(0).flatten(0, 1), vectors
+    )  # exactly, where codes are of its size
 
 
 @torch.no_grad()
@@ -119,7 +121,9 @@ def test_a_layout_comes_between_text_and_picture_and_cached_equals_uncached():
 
 @torch.no_grad()
 def test_the_loss_counts_each_token_and_the_first_end():
-    layout = torch.cat([tokens((1, 0, 2, 4, 6, 8)), torch.zeros(1, CONFIG.length, dtype=torch.long)])
+    layout = torch.cat(
+        [tokens((1, 0, 2, 4, 6, 8)), torch.zeros(1, CONFIG.length, dtype=torch.long)]
+    )
     logits = torch.randn(2, CONFIG.length, CONFIG.vocab_size)
     wanted = -logits[0, :9].log_softmax(1).gather(1, layout[0, :9, None]).mean()  # 8 and the end
     assert_close(layout_tokens_loss(logits, layout), wanted)
