@@ -113,7 +113,8 @@ class TrainingModule(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         optimiser = self.recipe.optimiser
-        made = make_optimiser(self.model, optimiser)
+        mixed = self.recipe.precision == "bf16-mixed"
+        made = make_optimiser(self.model, optimiser, torch.bfloat16 if mixed else torch.float32)
         schedule = torch.optim.lr_scheduler.LambdaLR(
             made, lambda step: rate_factor(step, optimiser, self.recipe.steps)
         )
@@ -173,9 +174,13 @@ def freeze(model: nn.Module, optimiser: Optimiser) -> None:
             parameter.requires_grad_(False)
 
 
-def make_optimiser(model: nn.Module, optimiser: Optimiser) -> torch.optim.Optimizer:
+def make_optimiser(
+    model: nn.Module, optimiser: Optimiser, dtype: torch.dtype = torch.float32
+) -> torch.optim.Optimizer:
     """The optimiser that a recipe asks for.
 
+    Args:
+        dtype: in which Muon makes updates orthogonal.
     Raises:
         ConfigError: Muon over a model of which every process holds a part.
     """
@@ -187,7 +192,7 @@ def make_optimiser(model: nn.Module, optimiser: Optimiser) -> torch.optim.Optimi
         return torch.optim.AdamW(groups, betas=optimiser.betas, foreach=foreach)
     if sharded:
         raise ConfigError("Muon needs whole matrices: use ddp, or the optimiser adamw")
-    return Muon(groups, momentum=optimiser.momentum, betas=optimiser.betas)
+    return Muon(groups, momentum=optimiser.momentum, betas=optimiser.betas, dtype=dtype)
 
 
 def parameter_groups(model: nn.Module, optimiser: Optimiser) -> list[dict[str, Any]]:

@@ -28,7 +28,9 @@ def orthogonalise(matrices: torch.Tensor, steps: int = 5) -> torch.Tensor:
     tall = matrices.shape[1] > matrices.shape[2]
     x = matrices.mT if tall else matrices
     x = x / x.norm(dim=(1, 2), keepdim=True).clamp(min=1e-7)
-    x = _by_square(x, steps) if x.shape[2] >= 2 * x.shape[1] else _directly(x, steps)
+    # Squares of squares are as good as none in half the precision: what is rounded turns negative, and grows.
+    precise = x.dtype != torch.bfloat16 and x.shape[2] >= 2 * x.shape[1]
+    x = _by_square(x, steps) if precise else _directly(x, steps)
     return x.mT if tall else x
 
 
@@ -61,6 +63,8 @@ class Muon(torch.optim.Optimizer):
         groups: each with `params`, `lr`, `weight_decay`, `matrix`; matrices have two dimensions or more, rows first.
         momentum: of the matrices.
         betas: of AdamW.
+        dtype: in which matrices are made orthogonal; half the precision is enough for it, as the paper found, and on a
+            CPU that has it takes a quarter of the time.
     """
 
     def __init__(
@@ -70,7 +74,9 @@ class Muon(torch.optim.Optimizer):
         momentum: float = 0.95,
         betas: tuple[float, float] = (0.9, 0.98),
         epsilon: float = 1e-8,
+        dtype: torch.dtype = torch.float32,
     ) -> None:
+        self.dtype = dtype
         super().__init__(groups, {"momentum": momentum, "betas": betas, "eps": epsilon})
 
     @torch.no_grad()
@@ -97,7 +103,8 @@ class Muon(torch.optim.Optimizer):
             torch._foreach_lerp_(averages, gradients, 1 - group["momentum"])
             ahead = torch._foreach_lerp(gradients, averages, group["momentum"])  # Nesterov's
             matrices = torch.stack(ahead).flatten(2)  # (N, rows, columns)
-            moves = [move.view(shape) for move in orthogonalise(matrices)]
+            turned = orthogonalise(matrices.to(self.dtype)).to(matrices.dtype)
+            moves = [move.view(shape) for move in turned]
             factor = max(1.0, matrices.shape[1] / matrices.shape[2]) ** 0.5
             torch._foreach_mul_(some, 1 - group["lr"] * group["weight_decay"])
             torch._foreach_add_(some, moves, alpha=-group["lr"] * factor)

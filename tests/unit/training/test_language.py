@@ -202,6 +202,16 @@ def test_long_matrices_are_orthogonalised_by_their_square_alike(shape):
     torch.testing.assert_close(found, wanted.float(), rtol=1e-4, atol=1e-4)  # of many products
 
 
+@pytest.mark.parametrize("shape", [(64, 256), (256, 64), (64, 64)])
+def test_half_the_precision_is_enough_to_orthogonalise_what_has_one_large_direction(shape):
+    draw = torch.Generator().manual_seed(0)
+    rows, columns = (torch.randn(size, generator=draw) for size in shape)
+    matrix = torch.outer(rows, columns) + 0.1 * torch.randn(shape, generator=draw)
+    wanted, found = orthogonalise(matrix[None]), orthogonalise(matrix[None].bfloat16()).float()
+    assert torch.cosine_similarity(found.flatten(), wanted.flatten(), dim=0) > 0.999
+    assert torch.linalg.svdvals(found).max() < 1.3
+
+
 def test_muon_moves_alike_matrices_as_if_each_were_alone():
     draw = torch.Generator().manual_seed(0)
     start = torch.randn(3, 8, 4, generator=draw)
