@@ -79,7 +79,7 @@ def draw_codes(
         count, total = len(text.tokens), model.config.picture_length
         codes = torch.zeros(count, 0, dtype=torch.long, device=text.tokens.device)
         sampler = Sampler(decoding, count, text.tokens.device)
-        layout = _layout(model, text, decoding, other, guidance, given)
+        layout = _layout(model, text, decoding, away_from, guidance, given)
         painter = _Painter(model, text, layout, other)
         hidden = painter.last
         if given is not None and given.start:
@@ -147,7 +147,7 @@ def _layout(
     model: Dalle,
     text: Text,
     decoding: Decoding,
-    other: Text | None,
+    away_from: Text | None,
     guidance: float,
     given: Given | None,
 ) -> torch.Tensor | None:
@@ -158,7 +158,11 @@ def _layout(
     decodings = [
         replace(decoding, seed=(decoding.seed + number * _FAR) % 2**63) for number in range(tries)
     ]
-    layouts = [draw_layout(model, text, d, guidance=guidance, away_from=other) for d in decodings]
+    # Guided away from no text at all, a layout has more of everything that is named than was asked for.
+    guidance = 1.0 if away_from is None else guidance
+    layouts = [
+        draw_layout(model, text, d, guidance=guidance, away_from=away_from) for d in decodings
+    ]
     if given is None or tries == 1:
         return layouts[0]
     losses = [_loss(model, text, given.codes, layout) for layout in layouts]  # (B, N) each

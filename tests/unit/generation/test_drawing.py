@@ -147,9 +147,13 @@ def test_codes_are_drawn_by_the_layout_that_was_written(laid):
     assert layout[0, 0] != END
     assert torch.equal(laid(*text(1), drawn, layout).codes.argmax(2), drawn)
     guided = draw_codes(laid, text(1), GREEDY, guidance=3.0)
-    layout = draw_layout(laid, text(1), GREEDY, guidance=3.0)
     untold = Text(text(1).tokens, torch.zeros_like(text(1).mask))
     wanted, other = laid(*text(1), guided, layout).codes, laid(*untold, guided).codes
+    assert torch.equal((other + 3 * (wanted - other)).argmax(2), guided)
+    away = text(1, seed=9, length=4)
+    guided = draw_codes(laid, text(1), GREEDY, guidance=3.0, away_from=away)
+    layout = draw_layout(laid, text(1), GREEDY, guidance=3.0, away_from=away)
+    wanted, other = laid(*text(1), guided, layout).codes, laid(*away, guided).codes
     assert torch.equal((other + 3 * (wanted - other)).argmax(2), guided)
 
 
