@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 import pytest
 import torch
 from torch.testing import assert_close
 
-from polysee.errors import ConfigError
+from polysee.checkpoints.registry import build, config_to_dict
+from polysee.errors import CheckpointError, ConfigError
 from polysee.layers.attention import Cache
 from polysee.models.dalle import Dalle, DalleConfig
 from polysee.models.dvae import DvaeConfig
@@ -140,3 +144,26 @@ def test_sizes_that_cannot_be_are_refused():
         LayoutConfig(header=(2, 0))
     with pytest.raises(ConfigError, match="num_pictures"):
         LayoutConfig(num_pictures=0)
+
+
+@pytest.mark.parametrize(
+    ("layout", "reason"),
+    [
+        (5, "layout must be an object"),
+        ({"steps": 0}, "steps"),
+        ({"stairs": 3}, "unknown key stairs"),
+    ],
+)
+def test_a_config_file_that_says_it_wrong_is_refused(layout, reason):
+    values = {"polysee_family": "dalle", "layout": layout}
+    with pytest.raises(CheckpointError, match=reason):
+        build(values)
+
+
+def test_a_config_file_may_be_without_a_layout_or_hold_one():
+    small = DalleConfig(DVAE, 20, 5, 16, 1, 2, 32)
+    for config in (small, replace(small, layout=CONFIG)):
+        values = json.loads(json.dumps(config_to_dict(config)))
+        assert build(values).config == config
+    del values["layout"]
+    assert build(values).config == small
