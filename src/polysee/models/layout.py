@@ -259,8 +259,3 @@ def appearance_rows(config: LayoutConfig, picture: int, size: int) -> slice:
     before = sum(n * n for n in config.sizes[: config.sizes.index(size)])
     start = picture * each + before
     return slice(start, start + size**2)
-
-
-def is_empty(layout: torch.Tensor) -> torch.Tensor:
-    """Which layouts say nothing: (B, P) to (B,) bool."""
-    return layout[:, 0] == END

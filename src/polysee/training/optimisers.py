@@ -63,8 +63,7 @@ class Muon(torch.optim.Optimizer):
         groups: each with `params`, `lr`, `weight_decay`, `matrix`; matrices have two dimensions or more, rows first.
         momentum: of the matrices.
         betas: of AdamW.
-        dtype: in which matrices are made orthogonal; half the precision is enough for it, as the paper found, and on a
-            CPU that has it takes a quarter of the time.
+        dtype: in which matrices are made orthogonal; half the precision is enough for it, as the paper found.
     """
 
     def __init__(
