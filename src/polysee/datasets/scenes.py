@@ -27,6 +27,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 PLACES: tuple[Place, ...] = get_args(Place)[2:]
 GROUNDS = ("white", "grey", "red", "orange", "yellow", "green", "blue", "purple", "pink")
 MOST = 5  # of one thing
+MOST_BESIDE = 3  # of one that stands beside another
 MOST_THINGS = 4
 
 _KEPT_SHARE = 20  # one fact in so many is kept for validation, and one for test
@@ -173,7 +174,7 @@ def _pair(draw: random.Random) -> _Parts:
     first, second = _two_for(kind, draw)
     if kind != "left of":
         return [_thing(draw, first), _thing(draw, second)], [Relation(kind, 0, 1)]
-    counts = [draw.choices((1, 2, 3), (8, 1, 1))[0] for _ in range(2)]
+    counts = [draw.choices(range(1, MOST_BESIDE + 1), (8, 1, 1))[0] for _ in range(2)]
     both = [
         _thing(draw, name, size=0.25, count=1 if name in having("sole") else count)
         for name, count in zip((first, second), counts, strict=True)

@@ -11,9 +11,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from polysee.datasets.scenes import KINDS, MOST_THINGS, Relation, Scene, Thing
+from polysee.datasets.scenes import (
+    KINDS,
+    MOST,
+    MOST_BESIDE,
+    MOST_THINGS,
+    Relation,
+    Scene,
+    Thing,
+)
 from polysee.datasets.scenes_art import COLOURS
-from polysee.datasets.scenes_things import concepts
+from polysee.datasets.scenes_things import concepts, having
 
 NOT_ASKED = -100  # PyTorch's losses leave it out
 CONCEPTS = tuple(concepts())
@@ -90,6 +98,21 @@ def recoloured(scene: Scene, draw: random.Random) -> Scene:
     """
     things = (
         replace(thing, colour=draw.choice(COLOUR_NAMES)) if thing.colour else thing
+        for thing in scene.things
+    )
+    return replace(scene, things=tuple(things))
+
+
+def renumbered(scene: Scene, draw: random.Random) -> Scene:
+    """The same things in numbers by lot, where the world shows some in several: by themselves, or two side by side.
+
+    As with `recoloured`, in those too that training scenes never show them in.
+    """
+    if len(scene.things) > 2 or any(relation.kind != "left of" for relation in scene.relations):
+        return scene
+    most = MOST if len(scene.things) == 1 else MOST_BESIDE
+    things = (
+        thing if thing.concept in having("sole") else replace(thing, count=draw.randint(1, most))
         for thing in scene.things
     )
     return replace(scene, things=tuple(things))

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from polysee.models.layout import END
 
 TEXT_WEIGHT, PICTURE_WEIGHT = 1 / 8, 7 / 8
-LAYOUT_WEIGHT = 1 / 2
+LAYOUT_WEIGHT = 1.0
 
 
 def text_and_picture(

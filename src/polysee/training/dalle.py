@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import random
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from torch.nn import functional as F
 from polysee.checkpoints.folder import TOKENIZER, Card, load_folder, save_folder, shown_name
 from polysee.datasets.scenes import Scene, scene_of, scenes_of
 from polysee.datasets.scenes_drawing import draw_scene
+from polysee.datasets.scenes_layout import Layout
 from polysee.datasets.scenes_layout_tokens import layout_tokens, scene_layouts
 from polysee.datasets.scenes_words import LANGUAGES, Language, describe, styled
 from polysee.errors import ConfigError
@@ -37,6 +39,7 @@ from polysee.training.start_vectors import start_vectors
 
 DEVIATION = 0.02  # of fresh embeddings, as everywhere in the model
 _TOKENIZER_SEED = 500_000
+_LAYOUT_SEEDS = 5 * 10**8  # behind those of the pictures
 
 
 class DalleTask:
@@ -75,10 +78,7 @@ class DalleTask:
         texts, told, laid = [], [], []
         for scene, seed in zip(scenes, seeds, strict=True):
             draw = np.random.default_rng([self.recipe.seed, seed])
-            language: Language = LANGUAGES[int(draw.integers(2))]
-            # Now and then the style is left to the model.
-            style = scene.style if draw.random() < 0.9 else None
-            texts.append(styled(describe(scene, language, seed, self.task.detail), style))
+            texts.append(self._text(scene, seed, draw))
             told.append(draw.random() >= self.task.unconditional)
             laid.append(told[-1] and draw.random() >= self.task.unconditional)
         tokens, mask = self.tokenizer(texts)
@@ -92,6 +92,7 @@ class DalleTask:
             "pixels": pixels,
             "weight": weight,
             "layout": layout,
+            **self._layouts_alone(step, part),
         }
 
     def losses(self, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -100,8 +101,12 @@ class DalleTask:
         guess = self.model(tokens, mask, codes, batch["layout"])
         losses = text_and_picture(guess.text, guess.codes, tokens, mask, codes, batch["weight"])
         if guess.layout is not None:
-            loss = layout_tokens_loss(guess.layout, batch["layout"])
-            losses["layout"] = LAYOUT_WEIGHT * loss
+            logits, layout = guess.layout, batch["layout"]
+            if "more_layout" in batch:
+                more = batch["more_tokens"], batch["more_mask"], batch["more_layout"]
+                logits = torch.cat([logits, self.model.guess_layout(*more)])
+                layout = torch.cat([layout, batch["more_layout"]])
+            losses["layout"] = LAYOUT_WEIGHT * layout_tokens_loss(logits, layout)
         return losses
 
     @torch.no_grad()
@@ -165,6 +170,33 @@ class DalleTask:
             others = (scene_of("training", f"{seed}-{i}", style) for i in itertools.count())
             scene = next(s for s in others if len(s.things) == 1 and s.things[0].count == 1)
         return scene
+
+    def _text(self, scene: Scene, seed: int, draw: np.random.Generator) -> str:
+        """A sentence about a scene in either language; now and then the style is left to the model."""
+        language: Language = LANGUAGES[int(draw.integers(2))]
+        style = scene.style if draw.random() < 0.9 else None
+        return styled(describe(scene, language, seed, self.task.detail), style)
+
+    def _layouts_alone(self, step: int, part: Part) -> dict[str, torch.Tensor]:
+        """Sentences of which only the layout is shown, about scenes of no picture's seeds; nothing without them."""
+        config, count = self.model.config.layout, self.task.more_layouts
+        if config is None or not count:
+            return {}
+        first = self.recipe.seed * 10**9 + _LAYOUT_SEEDS + step * count
+        texts, layouts = [], []
+        for seed in part.rows(range(first, first + count)):
+            draw = np.random.default_rng([self.recipe.seed, seed])
+            crowded = draw.random() < 0.5
+            scenes = (
+                scene_of("training", f"{seed}-{i}", self.task.style) for i in itertools.count()
+            )
+            scene = next(scene for scene in scenes if len(scene.things) > 2 or not crowded)
+            pieces = Layout(scene, random.Random(f"layout-{seed}")).pieces
+            texts.append(self._text(scene, seed, draw))
+            layouts.append(layout_tokens(scene, pieces, config))
+        tokens, mask = self.tokenizer(texts)
+        layout = torch.from_numpy(np.stack(layouts))
+        return {"more_tokens": tokens, "more_mask": mask, "more_layout": layout}
 
     def _drawn(
         self, scenes: Sequence[Scene], seeds: Sequence[int]

@@ -22,6 +22,7 @@ from polysee.datasets.scenes_truth import (
     FEELINGS,
     rearranged,
     recoloured,
+    renumbered,
     truth_of,
 )
 from polysee.errors import ConfigError
@@ -143,6 +144,8 @@ class JudgeTask:
             scene = other if other.split == "training" else scene
         if draw.random() < self.task.recoloured:
             scene = recoloured(scene, draw)
+        if draw.random() < self.task.renumbered:
+            scene = renumbered(scene, draw)
         return scene
 
 

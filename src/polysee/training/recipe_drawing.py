@@ -49,6 +49,8 @@ class TrainDalle(Strict):
         style: of the art, one alone; both without it.
         patterns, last_pattern, reach: what of the picture each layer sees; see `models.dalle`.
         layouts: give a DALL-E that has none layouts between text and picture; see `models.layout`.
+        more_layouts: how many more sentences of each batch are shown with their layout alone, which costs little; half
+            of them are about three things or four, which are the hardest to lay out.
         unconditional: the share of pictures that are shown without a text, so that drawing can be guided; of the
             others as many are shown without their layout.
         detail: the chance that an attribute, or the background, is said; see `datasets.scenes_words`.
@@ -74,6 +76,7 @@ class TrainDalle(Strict):
     reach: int = Field(3, ge=1)
     dropout: float = Field(0.0, ge=0, lt=1)
     layouts: bool = False
+    more_layouts: int = Field(0, ge=0)
     unconditional: float = Field(0.1, ge=0, lt=1)
     detail: float = Field(0.7, ge=0, le=1)
     things: float = Field(1.0, ge=1)
@@ -94,6 +97,7 @@ class TrainJudge(Strict):
         rearranged: the share of scenes of two things that are put side by side instead.
         recoloured: the share of scenes whose things have any colours, where they can have any: some combinations are
             kept from all other training, and a judge has to know a thing in these too.
+        renumbered: likewise the share of scenes whose things stand there in any number.
         spoiled: how much pictures are blurred at most, and a tenth of that noisy: made ones are not as clean.
         absent: how many concepts that are not there each picture is asked about; half of them the likeliest.
         validation_pictures: of combinations that training never shows.
@@ -109,6 +113,7 @@ class TrainJudge(Strict):
     num_layers: int = Field(3, ge=1)
     rearranged: float = Field(0.3, ge=0, le=1)
     recoloured: float = Field(0.0, ge=0, le=1)
+    renumbered: float = Field(0.0, ge=0, le=1)
     spoiled: float = Field(0.6, ge=0, le=1)
     absent: int = Field(6, ge=2)
     validation_pictures: int = Field(500, ge=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch.testing import assert_close
 
 import polysee
 from polysee.checkpoints.bundled import bundled_folder
@@ -109,6 +110,33 @@ def test_a_start_that_cannot_draw_is_named():
     asked = recipe(bundled_folder("polysee/gpt-nano"))
     with pytest.raises(ConfigError, match="neither a discrete VAE"):
         DalleTask(asked, asked.task)
+
+
+def test_sentences_are_shown_with_their_layout_alone(dvae, tmp_path):
+    asked = recipe(dvae, layouts=True)
+    task = DalleTask(asked, asked.task)
+    task.save(tmp_path / "laid")
+    asked = recipe(tmp_path / "laid", more_layouts=6)
+    task = DalleTask(asked, asked.task)
+    batch = task.batch(3)
+    assert len(batch["more_tokens"]) == len(batch["more_mask"]) == len(batch["more_layout"]) == 6
+    halves = [task.batch_part(3, Part(i, of=2))["more_layout"] for i in range(2)]
+    assert torch.equal(torch.cat(halves), batch["more_layout"][[0, 2, 4, 1, 3, 5]])
+    assert not torch.equal(task.batch(4)["more_layout"], batch["more_layout"])
+    plain = {key: value for key, value in batch.items() if not key.startswith("more")}
+    with torch.no_grad():
+        less, more = task.losses(plain), task.losses(batch)
+        whole = task.model(
+            *(batch[key] for key in ("tokens", "mask")),
+            task.codes_of(batch["pixels"]),
+            batch["layout"],
+        )
+        alone = task.model.guess_layout(batch["tokens"], batch["mask"], batch["layout"])
+    assert_close(alone, whole.layout)
+    assert less["picture"] == more["picture"]
+    assert less["layout"] != more["layout"]
+    none = recipe(dvae, more_layouts=6)
+    assert "more_layout" not in DalleTask(none, none.task).batch(0)
 
 
 def test_layouts_come_to_a_model_that_had_none(dvae, tmp_path):

@@ -21,6 +21,7 @@ from polysee.datasets.scenes import (
     split_of,
 )
 from polysee.datasets.scenes_drawing import draw_scene, draw_scenes
+from polysee.datasets.scenes_things import having
 from polysee.datasets.scenes_truth import CONCEPTS, rearranged, truth_of
 from polysee.errors import ConfigError
 from polysee.inputs.pixels import PixelRecipe
@@ -134,6 +135,24 @@ def test_things_are_shown_in_any_colour():
     }
     assert len(kept) > 3  # what no training scene shows
     assert not any(plain._scene(seed).split != "training" for seed in range(10**12, 10**12 + 100))
+
+
+def test_things_stand_in_any_number():
+    asked = recipe(spoiled=0.0, renumbered=1.0)
+    task = JudgeTask(asked, asked.task)
+    scenes = {seed: task._scene(seed) for seed in range(10**12, 10**12 + 300)}
+    held_out = 0
+    for seed, scene in scenes.items():
+        beside = any(relation.kind == "left of" for relation in scene.relations)
+        most = 1 if len(scene.things) > 2 or (scene.relations and not beside) else 5
+        most = 3 if most > 1 and beside else most
+        assert all(1 <= thing.count <= most for thing in scene.things), seed
+        for thing in scene.things:
+            assert thing.count == 1 or thing.concept not in having("sole")
+            kept = thing.count > 1 and split_of(f"{thing.count} {thing.concept}") != "training"
+            held_out += kept
+    assert held_out > 3
+    assert {thing.count for scene in scenes.values() for thing in scene.things} == {1, 2, 3, 4, 5}
 
 
 def test_a_judge_goes_on_from_an_earlier_one(tmp_path):
