@@ -98,10 +98,10 @@ class MatcherTask:
         self.towers, self.tokenizer = towers.requires_grad_(False), tokenizer
         self.pixels = replace(card.pixels, image_size=task.image_size, side=None)
         self.read = reader(towers.image, task.cuts, task.image_size)
-        self.codes = (
-            load_through_codes(task.blurred_by) if task.blurred_by and task.blurred else None
-        )
         about = folder_hash(folder)
+        blurs = task.blurred_by if task.blurred else None
+        self.codes = load_through_codes(blurs) if blurs else None
+        self.drawer = folder_hash(start_folder(blurs)) if blurs else ""
         first = FIRST_SEED + recipe.seed * 10**9
         blurred = task.blurred if self.codes else 0.0
         groups = training_groups(first, task.groups, blurred, task.strayed)
@@ -235,7 +235,9 @@ class MatcherTask:
         return np.concatenate(parts)
 
     def _kept(self, groups: list[Group], about: str) -> Shown:
-        return kept(groups, self.read, self.pixels, self.codes, f"{about} {self.task.cuts}")
+        return kept(
+            groups, self.read, self.pixels, self.codes, f"{about} {self.drawer} {self.task.cuts}"
+        )
 
     def _fresh(self, about: str) -> Matcher:
         task, maps = self.task, self.shown.maps

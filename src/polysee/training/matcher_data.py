@@ -35,7 +35,7 @@ GROUP = 4
 _CHUNK = 32  # groups
 _CELL = 8  # pixels a side by which it is told whose a cell is
 _PAINTED = 0.7  # the chance to pass over a scene in which nothing has a colour of ours
-_RARE: dict[Fact, float] = {"relation": 2, "count": 3, "colour": 4, "thing": 1}
+_RARE: dict[Fact, float] = {"relation": 2, "count": 3, "colour": 4, "thing": 4}
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ def shown(
         drawn = [draw_scene(scene, group.seed, IMAGE_SIZE) for scene in group.scenes]
         pictures = np.stack([d.image for d in drawn])
         if group.strayed and codes is not None:
-            pictures = codes.astray(pictures, _told(group), group.seed)
+            pictures = codes.astray(group.scenes, drawn, _told(group), group.seed)
         elif group.blurred and codes is not None:
             pictures = codes(pictures)
         made = read(pixels_of(pictures, recipe))
@@ -179,9 +179,12 @@ def kept(
     """`shown`, or what was kept of it.
 
     Args:
-        about: the hash of the towers, and whatever else the maps depend on.
+        about: the hashes of the models, and whatever else the maps depend on; how a scene is drawn is seen from the
+            first of them.
     """
-    digest = hashlib.sha256(repr((about, recipe, list(groups))).encode()).hexdigest()[:16]
+    first = draw_scene(groups[0].scenes[0], groups[0].seed, IMAGE_SIZE).image
+    known = repr((about, recipe, list(groups))).encode() + first.tobytes()
+    digest = hashlib.sha256(known).hexdigest()[:16]
     folder = runs_folder() / "cache" / f"twins-{digest}"
     folder.mkdir(parents=True, exist_ok=True)
     maps: np.ndarray | None = None

@@ -11,6 +11,9 @@ import numpy as np
 import torch
 
 from polysee.checkpoints.folder import load_folder, load_folder_tokenizer
+from polysee.datasets.scenes import Scene
+from polysee.datasets.scenes_drawing import Drawing
+from polysee.datasets.scenes_layout_tokens import layout_tokens
 from polysee.errors import ConfigError
 from polysee.generation.drawing import Text
 from polysee.inputs.pixels import PixelRecipe
@@ -19,7 +22,8 @@ from polysee.models.dalle import Dalle
 from polysee.models.dvae import Dvae
 from polysee.training.folders import start_folder
 
-_TEMPERATURE = 0.7  # at which pictures are drawn
+# Freer than pictures are drawn: each code follows true ones here, so that what is wrong does not add up.
+_TEMPERATURE = 1.0
 
 
 class ThroughCodes:
@@ -41,22 +45,31 @@ class ThroughCodes:
         return self.pixels.bytes_of(made)
 
     @torch.inference_mode()
-    def astray(self, pictures: np.ndarray, texts: Sequence[str], seed: int) -> np.ndarray:
-        """Pictures some of whose codes were drawn anew, from a sentence about each; what drawings look like.
+    def astray(
+        self, scenes: Sequence[Scene], drawn: Sequence[Drawing], texts: Sequence[str], seed: int
+    ) -> np.ndarray:
+        """Pictures of scenes, some of whose codes were drawn anew; what drawings look like.
+
+        They are drawn from a sentence about each, and where the model writes layouts, from the scene's own.
 
         Shapes:
-            pictures: (K, Y, X, 3) uint8
-            returns: the same
+            returns: (K, Y, X, 3) uint8
         Raises:
             ConfigError: the model draws nothing.
         """
         if not isinstance(self.model, Dalle) or self.tokenizer is None:
             raise ConfigError("only what draws goes astray")
+        pictures = np.stack([one.image for one in drawn])
         codes = self.model.encode_image(self.pixels.normalise(pictures))
         text = Text(*self.tokenizer(texts))
+        layout = None
+        if config := self.model.config.layout:
+            both = zip(scenes, drawn, strict=True)
+            told = [layout_tokens(scene, one.pieces, config) for scene, one in both]
+            layout = torch.from_numpy(np.stack(told))
         generator = torch.Generator().manual_seed(seed)
-        share = torch.rand(len(codes), 1, generator=generator)
-        codes = astray(self.model, text, codes, share, generator)
+        share = torch.rand(len(codes), 1, generator=generator).sqrt()  # mostly of most codes
+        codes = astray(self.model, text, codes, share, generator, layout)
         return self.pixels.bytes_of(self.model.decode_image(codes))
 
 
@@ -83,16 +96,17 @@ def astray(
     codes: torch.Tensor,
     share: torch.Tensor,
     generator: torch.Generator | None = None,
+    layout: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Codes, of which some are what the model draws after the true ones before them.
 
     Shapes:
-        codes: (K, N) int64
+        codes: (K, N) int64; layout: (K, P) int64
         share: (K, 1), of a picture's codes
         returns: (K, N) int64
     """
     device = codes.device
-    upto = (model(*text, codes).codes / _TEMPERATURE).softmax(2).cumsum(2)  # (K, N, C)
+    upto = (model(*text, codes, layout).codes / _TEMPERATURE).softmax(2).cumsum(2)  # (K, N, C)
     lot = torch.rand(codes.shape, generator=generator, device=device)
     # Where a number by lot falls among the chances, laid end to end.
     places = torch.searchsorted(upto, lot[..., None] * upto[..., -1:])[..., 0]

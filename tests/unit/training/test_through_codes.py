@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from polysee.datasets.scenes import scenes_of
-from polysee.datasets.scenes_drawing import draw_scenes
+from polysee.datasets.scenes_drawing import draw_scene
 from polysee.datasets.scenes_words import describe
 from polysee.errors import ConfigError
 from polysee.generation.drawing import Text
@@ -16,15 +18,20 @@ from polysee.training.through_codes import ThroughCodes, astray, load_through_co
 
 @pytest.fixture(scope="module")
 def seen():
-    """What draws, pictures, and a sentence about each."""
+    """What draws, scenes, their drawings, and a sentence about each."""
     scenes = scenes_of("training", range(3))
+    drawn = [draw_scene(scene, seed) for seed, scene in enumerate(scenes)]
     texts = [describe(scene, "chinese", 0, 1.0) for scene in scenes]
-    return load_through_codes("polysee/dalle-nano"), draw_scenes(scenes, range(3)), texts
+    return load_through_codes("polysee/dalle-nano"), scenes, drawn, texts
+
+
+def pictures_of(drawn):
+    return np.stack([one.image for one in drawn])
 
 
 def test_only_the_share_of_codes_that_is_asked_for_goes_astray(seen):
-    codes, pictures, texts = seen
-    true = codes.model.encode_image(codes.pixels.normalise(pictures))
+    codes, _, drawn, texts = seen
+    true = codes.model.encode_image(codes.pixels.normalise(pictures_of(drawn)))
     share = torch.tensor([[0.0], [0.5], [1.0]])
     text = Text(*codes.tokenizer(texts))
     made = astray(codes.model, text, true, share, torch.Generator().manual_seed(0))
@@ -36,17 +43,22 @@ def test_only_the_share_of_codes_that_is_asked_for_goes_astray(seen):
 
 
 def test_pictures_gone_astray_are_the_same_for_the_same_seed_and_near_the_true_ones(seen):
-    codes, pictures, texts = seen
-    first, again, other = (codes.astray(pictures, texts, seed) for seed in (0, 0, 1))
+    codes, scenes, drawn, texts = seen
+    pictures = pictures_of(drawn)
+    first, again, other = (codes.astray(scenes, drawn, texts, seed) for seed in (0, 0, 1))
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
     plain = codes(pictures)
     assert first.shape == pictures.shape
     far = [np.abs(made.astype(int) - pictures).mean() for made in (plain, first, pictures[::-1])]
     assert far[0] < far[1] < far[2]
+    flipped = [
+        replace(one, pieces=other.pieces) for one, other in zip(drawn, drawn[::-1], strict=True)
+    ]
+    assert not np.array_equal(codes.astray(scenes, flipped, texts, 0), first)  # by the layout, too
 
 
 def test_what_draws_nothing_is_named(seen):
-    codes, pictures, texts = seen
+    codes, *asked = seen
     with pytest.raises(ConfigError, match="draws"):
-        ThroughCodes(codes.model.dvae, codes.pixels).astray(pictures, texts, 0)
+        ThroughCodes(codes.model.dvae, codes.pixels).astray(*asked, 0)
