@@ -24,9 +24,12 @@ from torch.nn import functional as F
 from polysee.errors import ConfigError
 from polysee.layers.attention import Attention, padding_mask
 from polysee.layers.block import Block
-from polysee.layers.convolutions import ResidualConv
+from polysee.layers.convolutions import ConvNorm, ResidualConv
 from polysee.layers.sizes import check_sizes
 from polysee.models.efficientnet import EfficientNet
+
+_CELL = 8  # pixels a side, of the picture at half its size
+_PIXELS = 3 * _CELL**2  # the last channels of a map
 
 
 @dataclass(frozen=True)
@@ -39,8 +42,9 @@ class MatcherConfig:
         channels: C, of both together and of a cell's pixels.
         grid_size: of the fine map, at `image_size` pixels.
         text_size: S; `context_length`: the most tokens of a sentence.
-        num_picture_layers: of convolution among cells; `num_text_layers`: of attention among tokens, before they see
-            the picture; `num_layers`: among tokens and from them to cells.
+        num_picture_layers: of convolution among cells; `num_pixel_layers`: of that which reads the pixels about a cell
+            without the tower, 0 for no such eyes; `num_text_layers`: of attention among tokens, before they see the
+            picture; `num_layers`: among tokens and from them to cells.
         dropout: the share of a cell's numbers that are left out in training.
     """
 
@@ -53,6 +57,7 @@ class MatcherConfig:
     context_length: int = 64
     hidden_size: int = 128
     num_picture_layers: int = 2
+    num_pixel_layers: int = 0
     num_text_layers: int = 1
     num_layers: int = 2
     num_heads: int = 4
@@ -60,7 +65,7 @@ class MatcherConfig:
     dropout: float = 0.1
 
     def __post_init__(self) -> None:
-        check_sizes(self)
+        check_sizes(self, may_be_zero=("num_pixel_layers",))
         fine, coarse = self.cuts
         if not 0 < fine < coarse:
             raise ConfigError(f"cuts must be two numbers of blocks, the smaller first: {self.cuts}")
@@ -69,6 +74,10 @@ class MatcherConfig:
         if self.hidden_size % self.num_heads:
             raise ConfigError(
                 f"hidden_size {self.hidden_size} is not a multiple of num_heads {self.num_heads}"
+            )
+        if self.num_pixel_layers and (self.channels < _PIXELS or self.hidden_size % 2):
+            raise ConfigError(
+                f"eyes need {_PIXELS} channels and an even hidden_size, not {self.channels} and {self.hidden_size}"
             )
 
 
@@ -124,6 +133,7 @@ class Matcher(nn.Module):
             nn.Dropout(config.dropout), nn.Linear(config.channels, 2 * size), nn.GELU(), nn.Linear(2 * size, size)
         )  # fmt: skip
         self.place = nn.Parameter(0.3 * torch.randn(config.grid_size**2, size))
+        self.eyes = _eyes(size, config.num_pixel_layers) if config.num_pixel_layers else None
         sizes = size, config.num_heads, config.mlp_size
         self.picture_blocks = nn.Sequential(
             *(ResidualConv(size) for _ in range(config.num_picture_layers))
@@ -161,8 +171,15 @@ class Matcher(nn.Module):
         wanted = (self.config.channels, self.config.grid_size, self.config.grid_size)
         if maps.shape[1:] != wanted:
             raise ConfigError(f"a matcher of maps {wanted}, not {tuple(maps.shape[1:])}")
-        cells = self.map(self.scaled(maps.flatten(2).mT)) + self.place  # (P, G, D)
-        side = self.config.grid_size
+        cells = self.map(self.scaled(maps.flatten(2).mT))  # (P, G, D)
+        if self.eyes is not None:
+            pixels = F.pixel_shuffle(maps[:, -_PIXELS:], _CELL)
+            cells = cells + self.eyes(pixels).flatten(2).mT
+        return self.among(cells)
+
+    def among(self, cells: torch.Tensor) -> torch.Tensor:
+        """What is known of cells, in the light of their places and of each other: (P, G, D) to the same."""
+        cells, side = cells + self.place, self.config.grid_size
         grid = self.picture_blocks(cells.mT.unflatten(2, (side, side)))  # (P, D, Y, X)
         return self.picture_norm(grid.flatten(2).mT)
 
@@ -207,6 +224,18 @@ class Matcher(nn.Module):
     def sought(self, cells: torch.Tensor, asked: torch.Tensor) -> torch.Tensor:
         """Logits of the cells (P, G, D) that show what is asked for, (P, Q, D): (P, Q, G)."""
         return asked @ cells.mT / self.config.hidden_size**0.5
+
+
+def _eyes(size: int, layers: int) -> nn.Sequential:
+    """Pixels (P, 3, 8 Y, 8 X) to what each cell shows, (P, D, Y, X); nothing, before they have learnt to see."""
+    half = size // 2
+    last = nn.Conv2d(size, size, 1)
+    nn.init.zeros_(last.weight)
+    return nn.Sequential(
+        ConvNorm(3, half, 4, stride=4, activation=nn.SiLU, norm_momentum=0.1), ResidualConv(half),
+        ConvNorm(half, size, 2, stride=2, activation=nn.SiLU, norm_momentum=0.1),
+        *(ResidualConv(size) for _ in range(layers)), last,
+    )  # fmt: skip
 
 
 class Expectation(nn.Module):
@@ -301,5 +330,5 @@ def tower_map(tower: EfficientNet, pixels: torch.Tensor, cuts: tuple[int, int]) 
     for block in tower.blocks[fine:coarse]:
         x = block(x)
     enlarged = F.interpolate(x, size=first.shape[-2:], mode="nearest")
-    patches = F.pixel_unshuffle(F.avg_pool2d(pixels, 2), 8)  # (P, 192, Y / 16, X / 16)
+    patches = F.pixel_unshuffle(F.avg_pool2d(pixels, 2), _CELL)  # (P, 192, Y / 16, X / 16)
     return torch.cat([first, enlarged, patches], dim=1)

@@ -49,6 +49,7 @@ from polysee.training.matcher_data import (
     reader,
     training_groups,
 )
+from polysee.training.matcher_eyes import learn_to_see, with_eyes
 from polysee.training.matcher_truth import Told, agreeing, cells_of, pointing, token_owners
 from polysee.training.module import make_optimiser
 from polysee.training.recipe import Recipe
@@ -115,6 +116,7 @@ class MatcherTask:
         self.names = torch.stack([self._names(language) for language in LANGUAGES])
         self.model = Taught(_earlier(task.start, task, about) if task.start else self._fresh(about))
         self._learn_words(task.words_steps)
+        learn_to_see(self.model, self.names, recipe, task, self.pixels, self.codes)
         self._plan: tuple[int, list[np.ndarray]] = (-1, [])
 
     def batch(self, step: int) -> dict[str, torch.Tensor]:
@@ -243,8 +245,8 @@ class MatcherTask:
         task, maps = self.task, self.shown.maps
         sizes = {
             name: getattr(task, name)
-            for name in ("cuts", "image_size", "hidden_size", "num_picture_layers", "num_text_layers", "num_layers",
-                         "num_heads", "mlp_size", "dropout")
+            for name in ("cuts", "image_size", "hidden_size", "num_picture_layers", "num_pixel_layers",
+                         "num_text_layers", "num_layers", "num_heads", "mlp_size", "dropout")
         }  # fmt: skip
         text = self.towers.config.text
         config = MatcherConfig(
@@ -315,7 +317,7 @@ def _earlier(start: str, task: TrainMatcher, about: str) -> Matcher:
         raise ConfigError(
             f"{folder}: it reads other towers, cuts or image_size than those of the recipe"
         )
-    return model
+    return with_eyes(model, task.num_pixel_layers) if task.num_pixel_layers else model
 
 
 def own_preferred(scores: np.ndarray) -> np.ndarray:

@@ -157,20 +157,21 @@ def shown(
         drawn = [draw_scene(scene, group.seed, IMAGE_SIZE) for scene in group.scenes]
         pictures = np.stack([d.image for d in drawn])
         if group.strayed and codes is not None:
-            pictures = codes.astray(group.scenes, drawn, _told(group), group.seed)
+            told = [told_of(scene, group.seed) for scene in group.scenes]
+            pictures = codes.astray(group.scenes, drawn, told, group.seed)
         elif group.blurred and codes is not None:
             pictures = codes(pictures)
         made = read(pixels_of(pictures, recipe))
         maps.append(made.half().numpy())
         cells = made.shape[-1]
-        owners.append(np.stack([_owners(d.owners, cells) for d in drawn]))
+        owners.append(np.stack([owners_of_cells(d.owners, cells) for d in drawn]))
     return Shown(list(groups), np.stack(maps), np.stack(owners))
 
 
-def _told(group: Group) -> list[str]:
-    """A sentence about each picture, as what draws reads it."""
-    language = random.Random(f"drawn-{group.seed}").choice(LANGUAGES)
-    return [styled(describe(s, language, group.seed, 1.0), s.style) for s in group.scenes]
+def told_of(scene: Scene, seed: int) -> str:
+    """A sentence about a scene, as what draws reads it; of one seed all are in one language."""
+    language = random.Random(f"drawn-{seed}").choice(LANGUAGES)
+    return styled(describe(scene, language, seed, 1.0), scene.style)
 
 
 def kept(
@@ -213,7 +214,7 @@ def _chunks(groups: Sequence[Group]) -> Iterator[tuple[int, Sequence[Group]]]:
         yield start, groups[start : start + _CHUNK]
 
 
-def _owners(owners: np.ndarray, cells: int) -> np.ndarray:
+def owners_of_cells(owners: np.ndarray, cells: int) -> np.ndarray:
     """Whose most of each cell is, if a quarter is anybody's.
 
     Shapes:

@@ -22,11 +22,13 @@ class TrainMatcher(Strict):
         groups: of four pictures: a scene, two twins of it, and another scene. What the tower says of them is computed
             once and kept.
         words_steps: how long it is learnt where words put their things, before pictures come in.
+        eyes_steps: how long its own eyes learn what cells show, of 32 pictures a step that are drawn for it, before
+            the rest goes on. A matcher that had none gets them, of `num_pixel_layers`.
         cells: how much it counts what each cell shows, beside which sentence is whose.
         tokens: likewise which tokens agree; `places`, where they point; `expected`, where words alone put their thing.
         full: the share of groups whose sentences say all they can; of the others, each attribute by lot.
-        cuts, image_size, hidden_size, num_picture_layers, num_text_layers, num_layers, num_heads, mlp_size, dropout:
-            see `models.matcher`.
+        cuts, image_size, hidden_size, num_picture_layers, num_pixel_layers, num_text_layers, num_layers, num_heads,
+            mlp_size, dropout: see `models.matcher`.
         validation_pairs: of twins, for each kind of fact; of combinations that training never shows.
     """
 
@@ -38,6 +40,7 @@ class TrainMatcher(Strict):
     strayed: float = Field(0.0, ge=0, le=1)
     groups: int = Field(2500, ge=1)
     words_steps: int = Field(0, ge=0)
+    eyes_steps: int = Field(0, ge=0)
     cells: float = Field(0.5, ge=0)
     tokens: float = Field(1.0, ge=0)
     places: float = Field(0.5, ge=0)
@@ -47,6 +50,7 @@ class TrainMatcher(Strict):
     image_size: int = Field(192, ge=32, multiple_of=32)
     hidden_size: int = Field(128, ge=8)
     num_picture_layers: int = Field(2, ge=1)
+    num_pixel_layers: int = Field(0, ge=0)
     num_text_layers: int = Field(1, ge=1)
     num_layers: int = Field(2, ge=1)
     num_heads: int = Field(4, ge=1)

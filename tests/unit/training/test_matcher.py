@@ -17,7 +17,7 @@ from polysee.inference import load
 from polysee.inference.matching import TOWERS, SceneMatcher
 from polysee.models.matcher import Matcher
 from polysee.training.matcher import MatcherTask, own_preferred
-from polysee.training.matcher_data import GROUP, Group, _owners, pairs, training_groups
+from polysee.training.matcher_data import GROUP, Group, owners_of_cells, pairs, training_groups
 from polysee.training.matcher_truth import Told, agreeing, cells_of, pointing, token_owners
 from polysee.training.recipe import Recipe
 from polysee.training.run import train
@@ -193,8 +193,8 @@ def test_a_cell_is_whose_most_of_it_is():
     owners = np.zeros((4, 4), np.uint8)
     owners[:2, :2] = [[1, 2], [2, 0]]
     owners[3, 3] = 1
-    assert _owners(owners, 2).tolist() == [1, -1, -1, 0]
-    assert _owners(np.zeros((4, 4), np.uint8), 2).tolist() == [-1] * 4
+    assert owners_of_cells(owners, 2).tolist() == [1, -1, -1, 0]
+    assert owners_of_cells(np.zeros((4, 4), np.uint8), 2).tolist() == [-1] * 4
 
 
 def test_own_sentences_are_counted_for_both_pictures():
@@ -236,6 +236,22 @@ def test_training_goes_on_from_a_matcher(folder):
     assert told_apart == [group.strayed for group in task.shown.groups]
 
 
+def test_eyes_learn_by_themselves_and_share_the_work(folder):
+    before, _ = load_folder(folder)
+    blind = task_of(recipe(start=str(folder), num_pixel_layers=1)).model.matcher
+    maps = torch.rand(2, 520, 4, 4)
+    with torch.no_grad():
+        assert torch.equal(blind.eval().look(maps), before.look(maps))  # they see nothing yet
+    asked = recipe(start=str(folder), num_pixel_layers=1, eyes_steps=3)
+    seeing, again = (task_of(asked).model.matcher for _ in range(2))
+    assert seeing.eyes[-1].weight.any()
+    assert torch.equal(seeing.eyes[-1].weight, again.eyes[-1].weight)
+    halved = {"map.3.weight", "map.3.bias"}
+    for name, value in seeing.state_dict().items():
+        if not name.startswith("eyes"):
+            assert torch.equal(value * (1 + (name in halved)), before.state_dict()[name]), name
+
+
 def test_other_towers_are_refused(folder, tmp_path):
     model, card = load_folder(folder)
     config = replace(model.config, towers="0" * 16)
@@ -254,6 +270,7 @@ def test_other_towers_are_refused(folder, tmp_path):
         ({"blurred_by": "polysee/align-nano"}, "pictures to codes"),
         ({"start": "polysee/scene-judge"}, "no matcher"),
         ({"start": "polysee/scene-matcher"}, "image_size"),
+        ({"eyes_steps": 1}, "no eyes"),
     ],
 )
 def test_what_does_not_fit_is_named(changes, reason):
