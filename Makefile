@@ -47,6 +47,7 @@ docs: setup
 REVISION ?= 1
 matcher: setup
 	$(BIN)/polysee train recipes/dalle-nano/4-matcher.yaml --anew
+	$(BIN)/polysee train recipes/dalle-nano/4-matcher-eyes.yaml --anew
 	$(BIN)/polysee train recipes/dalle-nano/4-matcher-on.yaml --anew
 	$(BIN)/python -m recipes.bundle scene-matcher-on scene-matcher --revision $(REVISION)
 
