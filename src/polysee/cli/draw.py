@@ -55,7 +55,7 @@ def draw(
     ] = None,
     temperature: Annotated[
         float, typer.Option("--temperature", min=0.0, help=t("How freely to draw.", "画得多自由。"))
-    ] = 0.7,
+    ] = 0.5,
     style: Annotated[
         str | None,
         typer.Option(

@@ -45,7 +45,7 @@ class Steering:
 
     seed: int = 0
     guidance: float | None = None
-    temperature: float = 0.7
+    temperature: float = 0.5
     top_p: float = 0.95
     style: str | None = None
     negative: str | None = None
