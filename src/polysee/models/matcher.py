@@ -42,10 +42,10 @@ class MatcherConfig:
         channels: C, of both together and of a cell's pixels.
         grid_size: of the fine map, at `image_size` pixels.
         text_size: S; `context_length`: the most tokens of a sentence.
-        num_picture_layers: of convolution among cells; `num_pixel_layers`: of that which reads the pixels about a cell
-            without the tower, 0 for no such eyes; `num_text_layers`: of attention among tokens, before they see the
-            picture; `num_layers`: among tokens and from them to cells.
+        num_picture_layers: of convolution among cells; `num_text_layers`: of attention among tokens, before they see
+            the picture; `num_layers`: among tokens and from them to cells.
         dropout: the share of a cell's numbers that are left out in training.
+        num_pixel_layers: of convolution that reads the pixels about a cell without the tower; 0 for no such eyes.
     """
 
     towers: str
@@ -57,12 +57,12 @@ class MatcherConfig:
     context_length: int = 64
     hidden_size: int = 128
     num_picture_layers: int = 2
-    num_pixel_layers: int = 0
     num_text_layers: int = 1
     num_layers: int = 2
     num_heads: int = 4
     mlp_size: int = 256
     dropout: float = 0.1
+    num_pixel_layers: int = 0
 
     def __post_init__(self) -> None:
         check_sizes(self, may_be_zero=("num_pixel_layers",))
@@ -230,7 +230,8 @@ def _eyes(size: int, layers: int) -> nn.Sequential:
     """Pixels (P, 3, 8 Y, 8 X) to what each cell shows, (P, D, Y, X); nothing, before they have learnt to see."""
     half = size // 2
     last = nn.Conv2d(size, size, 1)
-    nn.init.zeros_(last.weight)
+    for parameter in last.parameters():
+        nn.init.zeros_(parameter)
     return nn.Sequential(
         ConvNorm(3, half, 4, stride=4, activation=nn.SiLU, norm_momentum=0.1), ResidualConv(half),
         ConvNorm(half, size, 2, stride=2, activation=nn.SiLU, norm_momentum=0.1),

@@ -101,7 +101,7 @@ def learn_to_see(
             }
         loss = torch.stack([cells_answer(v.float(), answers[k]) for k, v in said.items()]).sum()
         optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimiser.step()
         if step % 50 == 0:
             log.info("eyes: step %d of %d, loss %.3f", step, task.eyes_steps, loss.item())
@@ -109,7 +109,7 @@ def learn_to_see(
     with torch.no_grad():
         for last in (eyes[-1], matcher.map[-1]):
             for parameter in last.parameters():
-                parameter /= 2
+                parameter.mul_(0.5)
     matcher.train()
 
 

@@ -106,7 +106,9 @@ def astray(
         returns: (K, N) int64
     """
     device = codes.device
-    upto = (model(*text, codes, layout).codes.float() / _TEMPERATURE).softmax(2).cumsum(2)  # (K, N, C)
+    upto = (
+        (model(*text, codes, layout).codes.float() / _TEMPERATURE).softmax(2).cumsum(2)
+    )  # (K, N, C)
     lot = torch.rand(codes.shape, generator=generator, device=device)
     # Where a number by lot falls among the chances, laid end to end.
     places = torch.searchsorted(upto, lot[..., None] * upto[..., -1:])[..., 0]
