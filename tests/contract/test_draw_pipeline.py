@@ -190,7 +190,7 @@ def test_a_variation_is_the_farther_the_more_noise_there_is(draw, plain, tmp_pat
     ("prompt", "options", "reason"),
     [
         ("a dog", ["--style", "noto"], "--style"),
-        ("a dog", ["--temperature", "0.5"], "--temperature"),
+        ("a dog", ["--temperature", "0.9"], "--temperature"),
         ("a dog", ["--rerank"], "--rerank"),
         ("a dog", ["--dtype", "int8"], "int8"),
         ("a dog", ["--guidance", "inf"], "guidance is out of range"),
