@@ -33,10 +33,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 _FIRST_SEED = 750 * 10**9  # behind those of the matcher's groups
 _PICTURES = 32  # a step
-_CODED, _STRAYED = (
-    0.6,
-    0.25,
-)  # shares of them that went through codes, and of which some were drawn anew
+_CODED = 0.6  # the share of them that went through codes
+_STRAYED = 0.25  # the share of which some codes were drawn anew
 
 
 def with_eyes(model: Matcher, layers: int) -> Matcher:
