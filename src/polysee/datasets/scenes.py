@@ -30,6 +30,10 @@ MOST = 5  # of one thing
 MOST_BESIDE = 3  # of one that stands beside another
 MOST_THINGS = 4
 
+# What is hard to see at a place, by its colour.
+_HIDDEN: dict[Place, str] = {
+    "night": "black", "snow": "white", "sea": "blue", "meadow": "green", "desert": "orange",
+}  # fmt: skip
 _KEPT_SHARE = 20  # one fact in so many is kept for validation, and one for test
 
 
@@ -253,9 +257,9 @@ def _thing(
 
 def _background(draw: random.Random, things: Sequence[Thing]) -> Background:
     place = draw.choices(("plain", "gradient", "place"), (4, 3, 5))[0]
-    if place == "place":
-        return Background(draw.choice(PLACES))
     shown = {thing.colour for thing in things}
+    if place == "place":
+        return Background(draw.choice([name for name in PLACES if _HIDDEN.get(name) not in shown]))
     free = [colour for colour in GROUNDS if colour not in shown]
     if place == "plain":
         return Background("plain", (draw.choice(free),))

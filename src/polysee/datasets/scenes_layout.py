@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,6 +22,7 @@ MARGIN = 0.04
 # sizes, in steps of the lattice, for the same reason: a small model learns what it sees often.
 LATTICE = 12
 _SIZES = (2, 3, 4, 5, 6, 8, 10)
+_ENLARGED = 1.2  # the most, so that something has one of them
 _LEAST = 3  # steps that a thing by itself covers, however small it is said to be
 _GROUND = 11 / 12
 _APART = 1.14  # from one copy to the next, in widths
@@ -78,6 +79,7 @@ class Piece:
         x, bottom: the middle and the lower edge.
         width, height: 0 height for an ellipse of the given colour, a paw.
         grounded: whether it stands on the ground, and has a shadow there.
+        worn: whether it has its place on another piece, to the pixel.
     """
 
     thing: int | None
@@ -89,6 +91,7 @@ class Piece:
     height: float
     grounded: bool = True
     paw: tuple[int, int, int] | None = None
+    worn: bool = False
 
     def moved(self, scale: float, x: float, y: float) -> Piece:
         return replace(
@@ -113,7 +116,7 @@ class Layout:
         groups = [self._group(i, beside=True) for i in order]
         margin = 0.02 if len(groups) == 2 else 0.0  # where there is little room, all of it
         self.pieces = []
-        widths = [_extent(group) ** 0.35 for group in groups]
+        widths = [_breadth(group) for group in groups]
         start = 0.0
         for group, width in zip(groups, widths, strict=True):
             end = start + width / sum(widths)
@@ -184,7 +187,7 @@ class Layout:
         cover, one = self._piece(relation.object), self._piece(relation.subject)
         if "sky" in self._concept(relation.object).roles:
             one = _at_most(one, 0.9 * max(cover.width, cover.height, 0.4))
-            return [one, replace(cover, bottom=-one.height - 0.06, grounded=False)]
+            return [one, replace(cover, bottom=-one.height - 0.1, grounded=False)]
         umbrella = "held" in self._concept(relation.object).roles
         one = _at_most(one, cover.height * (0.55 if umbrella else 0.42))
         if umbrella:  # the handle would stand before a face
@@ -196,7 +199,7 @@ class Layout:
         behind, one = self._piece(relation.object), self._piece(relation.subject)
         one = _at_most(one, 0.55 * min(behind.width, behind.height) + 0.06)
         side = self.draw.choice((-1, 1)) * 0.2 * behind.width
-        return [behind, replace(one, x=side, bottom=0.08)]
+        return [behind, replace(one, x=side, bottom=0.12)]
 
     def _worn(self, relation: Relation) -> list[Piece]:
         wearer = self._piece(relation.subject, head=True)
@@ -207,17 +210,17 @@ class Layout:
         if "specs" in role:
             worn = _as_wide(worn, head * (0.98 if head > 0.75 * wearer.width else 1.1))
             eyes = self._by_style(*_EYES[name]) * wearer.height - wearer.height
-            return [wearer, replace(worn, bottom=eyes + worn.height / 2, grounded=False)]
+            return [wearer, replace(worn, bottom=eyes + worn.height / 2, grounded=False, worn=True)]
         skull = self._skull(name, wearer) * wearer.height - wearer.height
         if "bow" in role:
             worn = _as_wide(worn, head * 0.55)
             side = self.draw.choice((-1, 1)) * head * 0.3
             low = skull + 0.7 * worn.height
-            return [wearer, replace(worn, x=side, bottom=low, grounded=False)]
+            return [wearer, replace(worn, x=side, bottom=low, grounded=False, worn=True)]
         heads, pulled = _HATS[self.scene.things[relation.object].concept]
         worn = _as_wide(worn, head * heads)
         low = skull + pulled * worn.height + 0.03 * wearer.height
-        return [wearer, replace(worn, bottom=low, grounded=False)]
+        return [wearer, replace(worn, bottom=low, grounded=False, worn=True)]
 
     def _skull(self, name: str, wearer: Piece) -> float:
         if name in _SKULL:
@@ -228,7 +231,7 @@ class Layout:
 
     def _held(self, relation: Relation) -> list[Piece]:
         holder = self._piece(relation.subject, head=True)
-        largest = 0.62 * max(holder.width, holder.height)
+        largest = 0.7 * max(holder.width, holder.height)
         held = self._piece(relation.object, extent=largest)
         side = self.draw.choice((-1, 1))
         x = side * (holder.width / 2 + held.width * 0.3)
@@ -273,8 +276,9 @@ class Layout:
         main = group[-1] if copies else group[0]  # of two ranks, the front
         y = _on_lattice(y, main.bottom * scale, -top * scale, 1 - low * scale)
         fitted = [piece.moved(scale, x, y) for piece in group]
-        # A hat keeps its place on the head.
-        return [_each_on_lattice(piece, start, end) for piece in fitted] if copies else fitted
+        if copies:
+            return [_each_on_lattice(piece, start, end) for piece in fitted]
+        return [fitted[0], *_settled(fitted[1:], start, end)]
 
     def _flies(self, group: Sequence[Piece]) -> bool:
         return all(p.thing is not None and "sky" in self._concept(p.thing).roles for p in group)
@@ -319,6 +323,26 @@ def _on_lattice(shift: float, edge: float, least: float, most: float) -> float:
     return min(inside, key=lambda s: (round(abs(s - shift), 6), -s), default=shift)
 
 
+def _settled(pieces: Sequence[Piece], start: float, end: float) -> Iterator[Piece]:
+    """Each piece in one of the few sizes and on the lattice, and a paw where what it holds is; hats stay on heads."""
+    across = up = 0.0  # how far the last piece went
+    for piece in pieces:
+        if piece.thing is None:
+            yield replace(piece, x=piece.x + across, bottom=piece.bottom + up)
+            continue
+        if piece.worn:
+            yield piece
+            continue
+        extent = max(piece.width, piece.height)
+        scale = _whole(_ENLARGED, extent)
+        sized = replace(piece, width=piece.width * scale, height=piece.height * scale)
+        half = sized.width / 2
+        across = _on_lattice(0.0, piece.x - half, start - piece.x + half, end - piece.x - half)
+        least, most = MARGIN / 2 + sized.height - piece.bottom, 1 - MARGIN - piece.bottom
+        up = _on_lattice(0.0, piece.bottom, least, most)
+        yield replace(sized, x=piece.x + across, bottom=piece.bottom + up)
+
+
 def _each_on_lattice(piece: Piece, start: float, end: float) -> Piece:
     left, top = piece.x - piece.width / 2, piece.bottom - piece.height
     x = _on_lattice(0.0, left, start - left, end - left - piece.width)
@@ -328,9 +352,11 @@ def _each_on_lattice(piece: Piece, start: float, end: float) -> Piece:
     return piece.moved(1.0, x, up if top + up >= 0 else 0.0)
 
 
-def _extent(group: Sequence[Piece]) -> float:
+def _breadth(group: Sequence[Piece]) -> float:
+    """How much room a group asks for beside others: large things little more than small ones, two abreast twice."""
     left, _, right, _ = _box(group)
-    return right - left
+    widest = max(piece.width for piece in group)
+    return widest**0.35 * (right - left) / widest
 
 
 def _box(group: Sequence[Piece]) -> tuple[float, float, float, float]:

@@ -164,12 +164,14 @@ class DalleTask:
         self.tokenizer.save(folder / TOKENIZER)
 
     def _scene(self, seed: int) -> Scene:
-        """The scene of a seed, or one of a single thing in its place."""
-        scene, style = scene_of("training", seed, self.task.style), self.task.style
-        if np.random.default_rng([self.recipe.seed, seed, 1]).random() < self.task.alone:
-            others = (scene_of("training", f"{seed}-{i}", style) for i in itertools.count())
-            scene = next(s for s in others if len(s.things) == 1 and s.things[0].count == 1)
-        return scene
+        """The scene of a seed, or one of a single thing in its place, or a difficult one."""
+        style, share = self.task.style, np.random.default_rng([self.recipe.seed, seed, 1]).random()
+        others = (scene_of("training", f"{seed}-{i}", style) for i in itertools.count())
+        if share < self.task.alone:
+            return next(s for s in others if len(s.things) == 1 and s.things[0].count == 1)
+        if share < self.task.alone + self.task.difficult:
+            return next(s for s in others if _is_difficult(s))
+        return scene_of("training", seed, style)
 
     def _text(self, scene: Scene, seed: int, draw: np.random.Generator) -> str:
         """A sentence about a scene in either language; now and then the style is left to the model."""
@@ -216,6 +218,12 @@ class DalleTask:
             told = [layout_tokens(s, d.pieces, config) for s, d in zip(scenes, drawn, strict=True)]
             layout = torch.from_numpy(np.stack(told))
         return pixels, F.avg_pool2d(seen, size // grid).flatten(1), layout
+
+
+def _is_difficult(scene: Scene) -> bool:
+    """Whether something in it is small, since it is held, or has to be painted."""
+    held = any(relation.kind == "holding" for relation in scene.relations)
+    return held or any(thing.colour for thing in scene.things)
 
 
 def _vocabulary(task: TrainDalle) -> Backend:

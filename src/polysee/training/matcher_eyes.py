@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 _FIRST_SEED = 750 * 10**9  # behind those of the matcher's groups
 _PICTURES = 32  # a step
-_CODED = 0.6  # the share of them that went through codes
-_STRAYED = 0.25  # the share of which some codes were drawn anew
+_STRAYED, _TIMES = 5, 4  # so many scenes are drawn anew, each so many times
+_CODED = 6  # so many more pictures went through codes
 
 
 def with_eyes(model: Matcher, layers: int) -> Matcher:
@@ -65,7 +65,8 @@ def learn_to_see(
 ) -> None:
     """Train the eyes alone, `task.eyes_steps` long, to say what the rest of the matcher understands.
 
-    At the end tower and eyes are halved, so that together they say as much as either did.
+    Tower and eyes are halved at the end, so that together they say as much as either did. Eyes that had learnt to see
+    before were halved then, and the tower with them.
 
     Args:
         names: (languages, A, S), of all concepts.
@@ -76,6 +77,9 @@ def learn_to_see(
         return
     if eyes is None:
         raise ConfigError("eyes_steps without num_pixel_layers: there are no eyes that could learn")
+    before = any(bool(p.any()) for p in eyes[-1].parameters())
+    if before:
+        _scale(eyes[-1], 2.0)
     learning = nn.ModuleDict({"eyes": eyes, "colour": taught.colour, "count": taught.count})
     learning.register_parameter("nothing", taught.nothing)
     optimiser = make_optimiser(learning, recipe.optimiser)
@@ -104,11 +108,16 @@ def learn_to_see(
         if step % 50 == 0:
             log.info("eyes: step %d of %d, loss %.3f", step, task.eyes_steps, loss.item())
     matcher.zero_grad()
-    with torch.no_grad():
-        for last in (eyes[-1], matcher.map[-1]):
-            for parameter in last.parameters():
-                parameter.mul_(0.5)
+    _scale(eyes[-1], 0.5)
+    if not before:
+        _scale(matcher.map[-1], 0.5)
     matcher.train()
+
+
+@torch.no_grad()
+def _scale(layer: nn.Module, factor: float) -> None:
+    for parameter in layer.parameters():
+        parameter.mul_(factor)
 
 
 def _batch(
@@ -116,15 +125,19 @@ def _batch(
 ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     """Pictures of new scenes of training, as the eyes see them, and what is true of their cells."""
     first = _FIRST_SEED + seed * 10**9 + step * _PICTURES
-    seeds = range(first, first + _PICTURES)
+    count = _PICTURES - _STRAYED * (_TIMES - 1) if codes else _PICTURES
+    seeds = range(first, first + count)
     scenes = [scene_of("training", one) for one in seeds]
     drawn = [draw_scene(scene, one) for scene, one in zip(scenes, seeds, strict=True)]
     pictures = np.stack([one.image for one in drawn])
+    owners = np.stack([owners_of_cells(one.owners, grid_size) for one in drawn])
     if codes is not None:
-        coded, strayed = (round(share * _PICTURES) for share in (_CODED, _STRAYED))
-        told = [told_of(scene, one) for scene, one in zip(scenes[:strayed], seeds, strict=False)]
-        pictures[:strayed] = codes.astray(scenes[:strayed], drawn[:strayed], told, first)
-        pictures[strayed:coded] = codes(pictures[strayed:coded])
-    owners = np.stack([owners_of_cells(one.owners, grid_size) for one in drawn])[None]
+        told = [told_of(scene, one) for scene, one in zip(scenes[:_STRAYED], seeds, strict=False)]
+        strayed = codes.astray(scenes[:_STRAYED], drawn[:_STRAYED], told, first, _TIMES)
+        coded = codes(pictures[_STRAYED : _STRAYED + _CODED])
+        pictures = np.concatenate([strayed, coded, pictures[_STRAYED + _CODED :]])
+        times = np.where(np.arange(count) < _STRAYED, _TIMES, 1)
+        scenes = [scene for scene, n in zip(scenes, times, strict=True) for _ in range(n)]
+        owners = owners.repeat(times, 0)
     shown = F.avg_pool2d(pixels_of(pictures, recipe), 2)
-    return shown, cells_of([Group(first, tuple(scenes), ())], owners)
+    return shown, cells_of([Group(first, tuple(scenes), ())], owners[None])

@@ -57,6 +57,7 @@ class TrainDalle(Strict):
         things: how much more the codes of things count than those of the background.
         alone: the share of pictures that are to show one thing by itself, beside those that do anyway: what a word
             means is learnt from them first.
+        difficult: the share of pictures that are to show something that is held, or has one of our colours.
         tokenizer_scenes: how many scenes the vocabulary is learnt from.
         validation_pictures: of combinations that training never shows.
     """
@@ -81,6 +82,7 @@ class TrainDalle(Strict):
     detail: float = Field(0.7, ge=0, le=1)
     things: float = Field(1.0, ge=1)
     alone: float = Field(0.0, ge=0, le=1)
+    difficult: float = Field(0.0, ge=0, le=1)
     tokenizer_scenes: int = Field(6000, ge=10)
     validation_pictures: int = Field(200, ge=1)
 

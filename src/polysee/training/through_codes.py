@@ -46,14 +46,21 @@ class ThroughCodes:
 
     @torch.inference_mode()
     def astray(
-        self, scenes: Sequence[Scene], drawn: Sequence[Drawing], texts: Sequence[str], seed: int
+        self,
+        scenes: Sequence[Scene],
+        drawn: Sequence[Drawing],
+        texts: Sequence[str],
+        seed: int,
+        times: int = 1,
     ) -> np.ndarray:
         """Pictures of scenes, some of whose codes were drawn anew; what drawings look like.
 
         They are drawn from a sentence about each, and where the model writes layouts, from the scene's own.
 
+        Args:
+            times: pictures of each scene, one after the other; more of them cost little.
         Shapes:
-            returns: (K, Y, X, 3) uint8
+            returns: (K times, Y, X, 3) uint8
         Raises:
             ConfigError: the model draws nothing.
         """
@@ -68,7 +75,8 @@ class ThroughCodes:
             told = [layout_tokens(scene, one.pieces, config) for scene, one in both]
             layout = torch.from_numpy(np.stack(told))
         generator = torch.Generator().manual_seed(seed)
-        share = torch.rand(len(codes), 1, generator=generator).sqrt()  # mostly of most codes
+        # Mostly of most codes.
+        share = torch.rand(len(codes) * times, 1, generator=generator).sqrt()
         codes = astray(self.model, text, codes, share, generator, layout)
         return self.pixels.bytes_of(self.model.decode_image(codes))
 
@@ -102,13 +110,14 @@ def astray(
 
     Shapes:
         codes: (K, N) int64; layout: (K, P) int64
-        share: (K, 1), of a picture's codes
-        returns: (K, N) int64
+        share: (K times, 1), of a picture's codes; all pictures of the same codes stand together
+        returns: (K times, N) int64
     """
-    device = codes.device
+    device, times = codes.device, len(share) // len(codes)
     upto = (
         (model(*text, codes, layout).codes.float() / _TEMPERATURE).softmax(2).cumsum(2)
-    )  # (K, N, C)
+    ).repeat_interleave(times, 0)  # (K times, N, C)
+    codes = codes.repeat_interleave(times, 0)
     lot = torch.rand(codes.shape, generator=generator, device=device)
     # Where a number by lot falls among the chances, laid end to end.
     places = torch.searchsorted(upto, lot[..., None] * upto[..., -1:])[..., 0]
