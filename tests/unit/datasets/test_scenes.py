@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import random
 import re
 import subprocess
 import sys
@@ -28,6 +29,7 @@ from polysee.datasets.scenes import (
 )
 from polysee.datasets.scenes_art import COLOURS, STYLES, sprite
 from polysee.datasets.scenes_drawing import IMAGE_SIZE, draw_scene, draw_scenes
+from polysee.datasets.scenes_layout import Layout
 from polysee.datasets.scenes_things import concepts, having
 from polysee.datasets.scenes_words import LANGUAGES, describe
 from polysee.datasets.scenes_words_en import _COLOURS as COLOURS_EN
@@ -177,6 +179,27 @@ def test_relations_hold_in_the_picture(style, seed):
     car, castle = draw_scene(pair("in front of", "car", "castle", style), seed).boxes
     assert car[3] > castle[3]
     assert castle[0] < middle(car)[0] < castle[2]
+
+
+def test_what_is_held_stands_on_the_lattice_in_one_of_few_sizes():
+    seen = 0
+    for seed, scene in enumerate(scenes_of("training", range(900))):
+        if not any(relation.kind == "holding" for relation in scene.relations):
+            continue
+        pieces = Layout(scene, random.Random(seed)).pieces
+        paw = next(i for i, piece in enumerate(pieces) if piece.thing is None)
+        held = pieces[paw - 1]
+        sides = max(held.width, held.height), held.x - held.width / 2, held.bottom
+        assert all(abs(12 * side - round(12 * side)) < 1e-6 for side in sides), (seed, sides)
+        assert abs(pieces[paw].x - held.x) < 0.5 * held.width
+        seen += 1
+    assert seen > 50
+
+
+def test_nothing_has_the_colour_of_its_place():
+    dark = [s for s in scenes_of("training", range(3000)) if s.background.place == "night"]
+    assert len(dark) > 80
+    assert not any(thing.colour == "black" for scene in dark for thing in scene.things)
 
 
 @pytest.mark.parametrize("style", STYLES)

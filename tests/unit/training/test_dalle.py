@@ -92,6 +92,20 @@ def test_codes_of_things_count_more_and_scenes_may_be_of_one_thing_alone(dvae):
     assert len({s.things[0].concept for s in scenes}) > 30
 
 
+def test_scenes_may_be_the_difficult_ones(dvae):
+    asked = recipe(dvae, alone=0.5, difficult=0.5)
+    task = DalleTask(asked, asked.task)
+    first = asked.seed * 10**9
+    scenes = [task._scene(seed) for seed in range(first, first + 60)]
+    alone = [s for s in scenes if len(s.things) == 1 and s.things[0].count == 1]
+    held = [s for s in scenes if any(r.kind == "holding" for r in s.relations)]
+    painted = [s for s in scenes if any(thing.colour for thing in s.things)]
+    assert len(alone) > 20
+    assert len(held) > 3
+    assert all(s in alone or s in held or s in painted for s in scenes)
+    assert {s.split for s in scenes} == {"training"}
+
+
 def test_a_model_that_draws_goes_on_from_where_it_is(drawing_folder, tmp_path):
     asked = recipe(drawing_folder)
     task = DalleTask(asked, asked.task)

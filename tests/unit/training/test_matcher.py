@@ -256,6 +256,18 @@ def test_eyes_learn_by_themselves_and_share_the_work(folder):
             assert torch.equal(value * (1 + (name in halved)), before.state_dict()[name]), name
 
 
+def test_eyes_that_can_see_learn_more_and_leave_the_tower_its_share(folder, tmp_path):
+    task_of(recipe(start=str(folder), num_pixel_layers=1, eyes_steps=3, words_steps=0)).save(
+        tmp_path / "seeing"
+    )
+    before, _ = load_folder(tmp_path / "seeing")
+    asked = recipe(start=str(tmp_path / "seeing"), num_pixel_layers=1, eyes_steps=1, words_steps=0)
+    after = task_of(asked).model.matcher.state_dict()
+    moved = {name for name, value in before.state_dict().items() if not value.equal(after[name])}
+    assert moved
+    assert all(name.startswith("eyes") for name in moved)
+
+
 def test_other_towers_are_refused(folder, tmp_path):
     model, card = load_folder(folder)
     config = replace(model.config, towers="0" * 16)

@@ -42,6 +42,18 @@ def test_only_the_share_of_codes_that_is_asked_for_goes_astray(seen):
     assert other[2] < 0.9  # what is drawn follows from what is true before it
 
 
+def test_a_scene_can_go_astray_several_times(seen):
+    codes, scenes, drawn, texts = seen
+    twice = codes.astray(scenes, drawn, texts, 0, 2)
+    assert len(twice) == 2 * len(scenes)
+    first, second = twice[::2], twice[1::2]
+    assert all(not np.array_equal(*both) for both in zip(first, second, strict=True))
+    pictures = pictures_of(drawn).astype(int)
+    for made in (first, second):
+        far = [np.abs(made - other).mean() for other in (pictures, pictures[::-1])]
+        assert far[0] < far[1]  # each pair beside its own scene
+
+
 def test_pictures_gone_astray_are_the_same_for_the_same_seed_and_near_the_true_ones(seen):
     codes, scenes, drawn, texts = seen
     pictures = pictures_of(drawn)
