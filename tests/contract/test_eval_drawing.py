@@ -11,7 +11,14 @@ from polysee.datasets.scenes import KINDS, scene_of, scenes_of
 from polysee.datasets.scenes_truth import COLOUR_NAMES, CONCEPTS, FEELINGS, NOT_ASKED, truth_of
 from polysee.datasets.scenes_words import LANGUAGES, describe
 from polysee.errors import CheckpointError, ConfigError
-from polysee.evaluation.drawing import _marks, _questions, evaluate_drawing
+from polysee.evaluation.drawing import (
+    _FIRST_SEED,
+    _SEEDS,
+    _asked,
+    _marks,
+    _questions,
+    evaluate_drawing,
+)
 from polysee.inference import load
 from polysee.inference.judging import SceneJudge
 from polysee.inputs.pixels import PixelRecipe
@@ -66,7 +73,15 @@ def test_the_keys_that_scripts_rely_on(polysee, drawer_folder, judge_folder):
     done = polysee(*asked, "--json")
     assert done.code == 0
     found = done.document
-    assert set(found) == ROWS | {"by_language", "judge", "count", "too_long", "of", "intervals"}
+    assert set(found) == ROWS | {
+        "by_language",
+        "judge",
+        "count",
+        "too_long",
+        "of",
+        "intervals",
+        "reranker",
+    }
     assert (found["count"], found["of"]) == (4, 2)
     assert found["too_long"] >= 0
     assert set(found["by_language"]) == {"english", "chinese"}
@@ -79,8 +94,28 @@ def test_the_keys_that_scripts_rely_on(polysee, drawer_folder, judge_folder):
             assert share - 1e-9 <= interval["high"] <= 1
     assert found["oracle"]["present"] >= found["single"]["present"]
     assert polysee(*asked, "--json").document == found
+    assert found["reranker"] == "polysee/scene-matcher"
     for lang, words in (("en", "by the reranker"), ("zh", "重排")):
         assert words in polysee(*asked, "--lang", lang).out
+
+
+def test_what_was_not_asked_has_no_figure_and_who_put_them_in_order_is_said(
+    drawer_folder, judge_folder
+):
+    drawer, judging = load(drawer_folder), load(judge_folder)
+    found = evaluate_drawing(drawer, judging, prompts=1, of=1, seed=_without_attributes())
+    assert found.single["attribute"] is None
+    assert found.reranker is None
+    assert found.best == found.likely
+
+
+def _without_attributes():
+    """A seed whose first scene asks for no colour and no number."""
+    for seed in range(50):
+        scene = scene_of("validation", _FIRST_SEED + seed * _SEEDS)
+        if not any(thing.colour or thing.count > 1 for thing in scene.things):
+            return seed
+    raise AssertionError("all ask for some")
 
 
 @pytest.mark.parametrize(
@@ -97,6 +132,25 @@ def test_what_is_wrong_is_said(polysee, drawer_folder, judge_folder, options, re
     done = polysee("eval", "drawing", "--prompts", "1", *models, *options, "--json")
     assert done.code == 2
     assert reason in done.document["error"]
+
+
+def test_prompts_that_cannot_be_read_are_counted_from_the_first(
+    drawer_folder, judge_folder, monkeypatch
+):
+    drawer = load(drawer_folder)
+    read: list[str] = []
+
+    def can_read(prompt, style=None):
+        read.append(prompt)
+        return len(set(read)) > 25  # more than there are ways to say the first
+
+    monkeypatch.setattr(drawer, "can_read", can_read)
+    asked = _asked(drawer, "validation", 0, ["english"])
+    passed = asked[0].seed
+    assert passed > 0
+    read.clear()
+    found = evaluate_drawing(drawer, load(judge_folder), prompts=1, of=1)
+    assert found.too_long > 0
 
 
 def test_training_is_no_test(drawer_folder, judge_folder):

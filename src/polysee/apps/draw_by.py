@@ -148,7 +148,8 @@ class _ByCodes:
             return Given(codes, torch.from_numpy(np.stack(lots) >= self.start.vary))
         # Whole rows; where the edge runs through a row, all of it.
         rows = int(np.ceil(self.start.kept * grid))
-        return Given(codes, (torch.arange(codes.shape[1]) < rows * grid).expand_as(codes))
+        start = rows * grid
+        return Given(codes, (torch.arange(codes.shape[1]) < start).expand_as(codes), start)
 
 
 class _ByPipeline:

@@ -105,10 +105,13 @@ def drawing(
         return output.DONE
     print(t(f"{prompts} prompts, best of {of}", f"{prompts} 个句子，{of} 张中取最好的"))
     for row in ROWS:
+        if row == "best" and result.reranker is None:
+            continue  # it is that of the drawing model
         print(_names()[row])
         for key, share in document[row].items():
             interval = result.intervals[row][key]
-            print(f"  {key:<10} {share:6.1%}  [{interval.low:.1%}, {interval.high:.1%}]")
+            if share is not None:
+                print(f"  {key:<10} {share:6.1%}  [{interval.low:.1%}, {interval.high:.1%}]")
     return output.DONE
 
 

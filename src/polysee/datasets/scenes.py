@@ -30,8 +30,8 @@ MOST = 5  # of one thing
 MOST_BESIDE = 3  # of one that stands beside another
 MOST_THINGS = 4
 
-# What is hard to see at a place, by its colour.
-_HIDDEN: dict[Place, str] = {
+# A thing of this colour is hard to see there.
+_HIDES: dict[Place, str] = {
     "night": "black", "snow": "white", "sea": "blue", "meadow": "green", "desert": "orange",
 }  # fmt: skip
 _KEPT_SHARE = 20  # one fact in so many is kept for validation, and one for test
@@ -81,6 +81,16 @@ class Background:
     place: Place
     colours: tuple[str, ...] = ()
 
+    @property
+    def hides(self) -> set[str]:
+        """The colours that no thing has before it.
+
+        Example:
+            >>> sorted(Background("plain", ("red",)).hides), sorted(Background("snow").hides)
+            (['red'], ['white'])
+        """
+        return {*self.colours, *([_HIDES[self.place]] if self.place in _HIDES else [])}
+
 
 @dataclass(frozen=True)
 class Scene:
@@ -109,11 +119,19 @@ class Scene:
 
     @property
     def split(self) -> Split | None:
-        """Where the scene belongs: None for nowhere, since it holds facts of validation and of test."""
+        """Where the scene belongs: None for nowhere, since it holds facts of validation and of test.
+
+        Nor does a row in which things that are no neighbours stand as is kept: no sentence says so, but it is seen.
+        """
         kept = {split_of(fact) for fact in self.facts} - {"training"}
         if len(kept) > 1:
             return None
-        return kept.pop() if kept else "training"
+        if kept:
+            return kept.pop()
+        row = all(relation.kind == "left of" for relation in self.relations)
+        names = [thing.concept for thing in self.things] if row else []
+        apart = (f"{a} left of {b}" for i, a in enumerate(names) for b in names[i + 2 :])
+        return "training" if {split_of(fact) for fact in apart} <= {"training"} else None
 
     def truth(self) -> dict[str, Any]:
         """The scene as plain values, for JSON."""
@@ -198,7 +216,7 @@ def _worn_beside(draw: random.Random) -> _Parts:
 def _row(draw: random.Random) -> _Parts:
     names = draw.sample(on_ground(), draw.choice((3, 3, MOST_THINGS)))
     beside = [Relation("left of", i, i + 1) for i in range(len(names) - 1)]
-    return [_thing(draw, name, colour=0.4) for name in names], beside
+    return [_thing(draw, name) for name in names], beside
 
 
 def _two_for(kind: Kind, draw: random.Random) -> tuple[str, str]:
@@ -239,10 +257,8 @@ def on_ground() -> list[str]:
     return [name for name in concepts() if name not in having("sky")]
 
 
-def _thing(
-    draw: random.Random, name: str, *, colour: float = 0.7, size: float = 0.0, count: int = 1
-) -> Thing:
-    """A thing with some of what it can have, each with a chance."""
+def _thing(draw: random.Random, name: str, *, size: float = 0.0, count: int = 1) -> Thing:
+    """A thing with some of what it can have; a size with a chance."""
     concept = concepts()[name]
     chosen: Size | None = None
     if draw.random() < size:
@@ -259,7 +275,7 @@ def _background(draw: random.Random, things: Sequence[Thing]) -> Background:
     place = draw.choices(("plain", "gradient", "place"), (4, 3, 5))[0]
     shown = {thing.colour for thing in things}
     if place == "place":
-        return Background(draw.choice([name for name in PLACES if _HIDDEN.get(name) not in shown]))
+        return draw.choice([there for there in map(Background, PLACES) if not there.hides & shown])
     free = [colour for colour in GROUNDS if colour not in shown]
     if place == "plain":
         return Background("plain", (draw.choice(free),))

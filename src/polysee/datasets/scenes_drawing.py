@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw
 
 from polysee.datasets.scenes import Scene
 from polysee.datasets.scenes_art import Style, sprite
-from polysee.datasets.scenes_layout import Layout, Piece
+from polysee.datasets.scenes_layout import Piece, Placement
 from polysee.datasets.scenes_places import background
 
 IMAGE_SIZE = 96
@@ -51,7 +51,7 @@ def draw_scene(scene: Scene, seed: int | str, size: int = IMAGE_SIZE) -> Drawing
     draw = random.Random(f"drawing-{seed}")
     large = size * _ZOOM
     image = background(scene.background, large, draw)
-    pieces = Layout(scene, draw).pieces
+    pieces = Placement(scene, draw).pieces
     seen = Image.new("L", (large, large))
     owners = seen.copy()
     darkness = 90 if scene.background.place == "night" else 64

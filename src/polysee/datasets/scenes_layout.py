@@ -100,7 +100,7 @@ class Piece:
         )  # fmt: skip
 
 
-class Layout:
+class Placement:
     """Places the things of a scene; `pieces` are in the order of drawing.
 
     Every group is first put together around the origin, its ground at y = 0, then fitted into its part of the picture.
@@ -259,10 +259,10 @@ class Layout:
         single = alone and len(group) == 1  # it keeps its size; others fill their part
         scale = min(largest, 1.15 if single else 2.0)
         copies = len(group) > 1 and len({piece.thing for piece in group}) == 1
-        step = group[0].width * _APART if copies else max(group[0].width, group[0].height)
-        scale = _whole(scale, step)
+        side = group[0].width * _APART if copies else max(group[0].width, group[0].height)
+        scale = _whole(scale, side)
         if single:
-            scale = max(scale, _LEAST / LATTICE / step)
+            scale = max(scale, _LEAST / LATTICE / side)
         width = (right - left) * scale
         spare = max(0.0, room - width)
         step = self.draw.choice((-1, 0, 1)) / LATTICE if single else 0.0
@@ -335,6 +335,8 @@ def _settled(pieces: Sequence[Piece], start: float, end: float) -> Iterator[Piec
             continue
         extent = max(piece.width, piece.height)
         scale = _whole(_ENLARGED, extent)
+        if piece.height * scale > piece.bottom - MARGIN / 2:
+            scale = _whole(1.0, extent)
         sized = replace(piece, width=piece.width * scale, height=piece.height * scale)
         half = sized.width / 2
         across = _on_lattice(0.0, piece.x - half, start - piece.x + half, end - piece.x - half)

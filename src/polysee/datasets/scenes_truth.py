@@ -96,8 +96,9 @@ def recoloured(scene: Scene, draw: random.Random) -> Scene:
 
     A drawer is to be tested by them; a judge of its drawings has to know a thing in any colour.
     """
+    free = [name for name in COLOUR_NAMES if name not in scene.background.hides]
     things = (
-        replace(thing, colour=draw.choice(COLOUR_NAMES)) if thing.colour else thing
+        replace(thing, colour=draw.choice(free)) if thing.colour else thing
         for thing in scene.things
     )
     return replace(scene, things=tuple(things))

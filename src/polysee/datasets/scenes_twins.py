@@ -12,14 +12,22 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal, get_args
 
-from polysee.datasets.scenes import MOST, Kind, Relation, Scene, Thing, on_ground, sizes_fit
+from polysee.datasets.scenes import (
+    MOST,
+    MOST_BESIDE,
+    Kind,
+    Relation,
+    Scene,
+    Thing,
+    on_ground,
+    sizes_fit,
+)
 from polysee.datasets.scenes_art import COLOURS
 from polysee.datasets.scenes_things import concepts, having
 
 Fact = Literal["relation", "count", "colour", "thing"]
 FACTS: tuple[Fact, ...] = get_args(Fact)
 
-_MOST_BESIDE = 3  # of one thing beside another
 _TURNED: dict[Kind, Kind] = {"on": "under", "under": "on"}
 _WORN = ("hat", "specs", "bow")
 
@@ -68,7 +76,7 @@ def _recounted(scene: Scene, draw: random.Random) -> Scene | None:
     if not free:
         return None
     index = draw.choice(free)
-    most = MOST if len(scene.things) == 1 else _MOST_BESIDE
+    most = MOST if len(scene.things) == 1 else MOST_BESIDE
     others = [n for n in range(1, most + 1) if n != scene.things[index].count]
     return _with(scene, index, replace(scene.things[index], count=draw.choice(others)))
 
@@ -79,7 +87,7 @@ def _recoloured(scene: Scene, draw: random.Random) -> Scene | None:
         return None
     index = draw.choice(painted)
     thing = scene.things[index]
-    taken = {thing.colour, *scene.background.colours}
+    taken = {thing.colour, *scene.background.hides}
     colour = draw.choice([name for name in COLOURS if name not in taken])
     return _with(scene, index, replace(thing, colour=colour))
 

@@ -28,11 +28,14 @@ from polysee.inference.matching import SceneMatcher
 Progress = Callable[[int, int], None]
 """Called with the prompts done and their total."""
 
-Figures = dict[str, float]
-_FIRST_SEED = 3_000_000  # no other scenes of the held-out parts are near
+Figures = dict[str, float | None]
+"""None where there was nothing to ask."""
+
+_FIRST_SEED = 10**9  # no other scenes of the held-out parts are near
 _MOST_PROMPTS = 1_000_000
 _WAYS = 20  # to say a prompt
 _PATIENCE = 50
+_SEEDS = _PATIENCE * _MOST_PROMPTS  # for one evaluation
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,8 @@ class DrawingResult:
         true: of true pictures of the same scenes; `reconstructed`: of those after their way through the codes.
         by_language: as `best`, for each language.
         judge: how often the judge is right about the true pictures, of each kind of question.
-        count: of prompts; `of`: how many drawings of each the best was taken from.
+        count: of prompts; `of`: how many drawings of each the best was taken from; `reranker`: by whom, None for the
+            drawing model itself.
         too_long: how many prompts were passed over, since the model cannot read them to their end.
         intervals: 95 %, of `single`, `likely`, `best`, `oracle`, `true` and `reconstructed`.
     """
@@ -61,10 +65,11 @@ class DrawingResult:
     true: Figures
     reconstructed: Figures
     by_language: dict[str, Figures]
-    judge: Figures
+    judge: dict[str, float]
     count: int
     too_long: int
     of: int
+    reranker: str | None
     intervals: dict[str, dict[str, Interval]]
 
 
@@ -90,7 +95,8 @@ def evaluate_drawing(
     """
     _check(prompts, of, split, languages)
     told = [languages[i % len(languages)] for i in range(prompts)]
-    asked = _asked(generator, split, _FIRST_SEED + seed * _MOST_PROMPTS, told)
+    first = _FIRST_SEED + seed * _SEEDS
+    asked = _asked(generator, split, first, told)
     scenes = [one.scene for one in asked]
     drawn = []
     for row, one in enumerate(asked):
@@ -116,8 +122,9 @@ def evaluate_drawing(
         by_language={language: _shares(marks) for language, marks in spoken.items() if marks},
         judge=judge.accuracy(scenes, pictures),
         count=prompts,
-        too_long=asked[-1].seed - asked[0].seed + 1 - prompts,
+        too_long=asked[-1].seed - first + 1 - prompts,
         of=of,
+        reranker=matcher.id if matcher is not None else None,
         intervals={name: _intervals(marks) for name, marks in rows.items()},
     )
 
@@ -139,8 +146,8 @@ class _Marks:
     attribute: np.ndarray
     relation: np.ndarray
 
-    def share(self) -> float:
-        """Of all questions; all things first."""
+    def merit(self) -> float:
+        """What is right of all questions; all things first."""
         return float(self.present.all()) + float(
             np.concatenate([self.present, self.attribute, self.relation]).mean()
         )
@@ -200,7 +207,7 @@ def _drawn(
     likely = best = int(np.argmax(generator.scores(asked.prompt, codes, style)))
     if matcher is not None:
         best = int(np.argmax(matcher.scores(pictures, asked.prompt)))
-    return _Drawn(marks[0], marks[likely], marks[best], max(marks, key=_Marks.share))
+    return _Drawn(marks[0], marks[likely], marks[best], max(marks, key=_Marks.merit))
 
 
 def _marks(judge: SceneJudge, scenes: Sequence[Scene], pictures: np.ndarray) -> list[_Marks]:
@@ -225,7 +232,7 @@ def _marks(judge: SceneJudge, scenes: Sequence[Scene], pictures: np.ndarray) -> 
 
 def _shares(marks: Sequence[_Marks]) -> Figures:
     return {
-        name: float(hits.mean()) if len(hits) else 0.0 for name, hits in _questions(marks).items()
+        name: float(hits.mean()) if len(hits) else None for name, hits in _questions(marks).items()
     }
 
 

@@ -16,7 +16,7 @@ from polysee.errors import ConfigError
 from polysee.generation.sampling import Decoding, Sampler
 from polysee.generation.stepping import Map, Stepper
 from polysee.layers.attention import Cache
-from polysee.models.dalle import Dalle, attention_mask
+from polysee.models.dalle import Dalle
 from polysee.models.layout import END
 
 MOST_GUIDANCE = 100.0
@@ -32,20 +32,15 @@ class Text(NamedTuple):
 
 
 class Given(NamedTuple):
-    """Codes that stand already: codes (B, N) int64, fixed (B, N) bool with True for those that are kept."""
+    """Codes that stand already: codes (B, N) int64, fixed (B, N) bool with True for those that are kept.
+
+    The first `start` of every picture are kept, and read at once; others one by one, so that what is drawn between them
+    does not depend on the batch.
+    """
 
     codes: torch.Tensor
     fixed: torch.Tensor
-
-    @property
-    def start(self) -> int:
-        """How many codes can be read at once: those that are fixed, where they are the first of every picture.
-
-        Scattered ones are read one by one, so that what is drawn between them does not depend on the batch.
-        """
-        count = int(self.fixed[0].sum())
-        first = torch.arange(self.fixed.shape[1], device=self.fixed.device) < count
-        return count if bool((self.fixed == first).all()) else 0
+    start: int = 0
 
 
 def draw_codes(
@@ -63,7 +58,7 @@ def draw_codes(
     Args:
         decoding: temperature, `top_k`, `top_p` and seed; the rest has no meaning here.
         guidance: how much further than the text says to go from what would be drawn without it. Ho and Salimans 2022
-            (https://arxiv.org/abs/2207.12598), who do so in diffusion; 1 is the text alone, and costs half.
+            (https://arxiv.org/abs/2207.12598), who do so in diffusion; 1 is the text alone.
         away_from: what not to draw, in the place of no text at all.
         given: codes that are kept; the others are drawn as what came before them wants it.
         progress: called with the number of codes drawn and their number in all.
@@ -217,12 +212,7 @@ class _Reading:
         self._masks = [
             None  # a token that is new sees all before it
             if config.pattern(layer) == "full"
-            else attention_mask(
-                config.pattern(layer),
-                config.context_length + config.layout_length,
-                config.dvae.grid_size,
-                config.reach,
-            ).to(read.device)
+            else model.mask_of(layer).to(read.device)
             for layer in range(config.num_layers)
         ]
 

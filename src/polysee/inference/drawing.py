@@ -117,13 +117,16 @@ class ImageGenerator:
         if steering.steps is not None:
             raise ConfigError(f"{self.id} draws code by code, without --steps")
         text = self._read(prompt, steering.style, count)
-        away = self._read(steering.negative, steering.style, count) if steering.negative else None
+        away = None
+        if steering.negative and steering.negative.strip():
+            away = self._read(steering.negative, steering.style, count, "--negative: ")
         decoding = Decoding(
             temperature=steering.temperature, top_p=steering.top_p, seed=steering.seed
         )
         guidance = OWN_GUIDANCE if steering.guidance is None else steering.guidance
         if given is not None:
-            given = Given(*(part.to(self.device).expand(count, -1) for part in given))
+            codes, fixed = (x.to(self.device).expand(count, -1) for x in given[:2])
+            given = Given(codes, fixed, given.start)
         return draw_codes(
             self.model, text, decoding, guidance=guidance, away_from=away, given=given,
             progress=progress,
@@ -161,7 +164,7 @@ class ImageGenerator:
         """In tokens, the one that begins it included."""
         return len(self.tokenizer.encode(styled(prompt, style))) + 1  # type: ignore[arg-type]
 
-    def _read(self, prompt: str, style: str | None, count: int) -> Text:
+    def _read(self, prompt: str, style: str | None, count: int, where: str = "") -> Text:
         if not prompt.strip():
             raise QueryError("an empty prompt: say what to draw")
         if style is not None and style not in self.styles:
@@ -170,7 +173,8 @@ class ImageGenerator:
         length = self._length(prompt, style)
         if length > self.model.config.context_length:
             raise QueryError(
-                f"the prompt is too long: {length} tokens; the model reads {self.model.config.context_length}"
+                f"{where}the prompt is too long: {length} tokens;"
+                f" the model reads {self.model.config.context_length}"
             )
         tokens, mask = self.tokenizer([sentence])
         return Text(

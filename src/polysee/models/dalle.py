@@ -269,7 +269,7 @@ class Dalle(nn.Module):
         end = start + x.shape[1]
         x = self.dropout(x)
         for layer, block in enumerate(self.blocks):
-            mask = self._mask(layer)[start:end, :end].to(x.device)
+            mask = self.mask_of(layer)[start:end, :end].to(x.device)
             x = block(x, mask, cache=caches[layer] if caches else None)
         return self.norm(x)
 
@@ -282,7 +282,8 @@ class Dalle(nn.Module):
         grid = self.config.dvae.grid_size
         return self.dvae.decode(codes.unflatten(1, (grid, grid)))
 
-    def _mask(self, layer: int) -> torch.Tensor:
+    def mask_of(self, layer: int) -> torch.Tensor:
+        """What each token may see in a layer: (L + P + N, L + P + N) bool; see `attention_mask`."""
         config = self.config
         pattern = config.pattern(layer)
         before = config.context_length + config.layout_length

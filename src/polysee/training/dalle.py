@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from polysee.checkpoints.folder import TOKENIZER, Card, load_folder, save_folder, shown_name
 from polysee.datasets.scenes import Scene, scene_of, scenes_of
 from polysee.datasets.scenes_drawing import draw_scene
-from polysee.datasets.scenes_layout import Layout
+from polysee.datasets.scenes_layout import Placement
 from polysee.datasets.scenes_layout_tokens import layout_tokens, scene_layouts
 from polysee.datasets.scenes_words import LANGUAGES, Language, describe, styled
 from polysee.errors import ConfigError
@@ -193,7 +193,7 @@ class DalleTask:
                 scene_of("training", f"{seed}-{i}", self.task.style) for i in itertools.count()
             )
             scene = next(scene for scene in scenes if len(scene.things) > 2 or not crowded)
-            pieces = Layout(scene, random.Random(f"layout-{seed}")).pieces
+            pieces = Placement(scene, random.Random(f"layout-{seed}")).pieces
             texts.append(self._text(scene, seed, draw))
             layouts.append(layout_tokens(scene, pieces, config))
         tokens, mask = self.tokenizer(texts)

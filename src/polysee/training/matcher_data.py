@@ -180,13 +180,13 @@ def kept(
     """`shown`, or what was kept of it.
 
     Args:
-        about: the hashes of the models, and whatever else the maps depend on; how a scene is drawn is seen from the
+        about: the hashes of the models, and whatever else the maps depend on; how scenes are drawn is seen from the
             first of them.
     """
-    first = draw_scene(groups[0].scenes[0], groups[0].seed, IMAGE_SIZE).image
-    known = repr((about, recipe, list(groups))).encode() + first.tobytes()
-    digest = hashlib.sha256(known).hexdigest()[:16]
-    folder = runs_folder() / "cache" / f"twins-{digest}"
+    digest = hashlib.sha256(repr((about, recipe, list(groups))).encode())
+    for group in groups[:_CHUNK]:
+        digest.update(draw_scene(group.scenes[0], group.seed, IMAGE_SIZE).image.tobytes())
+    folder = runs_folder() / "cache" / f"twins-{digest.hexdigest()[:16]}"
     folder.mkdir(parents=True, exist_ok=True)
     maps: np.ndarray | None = None
     owners: np.ndarray | None = None

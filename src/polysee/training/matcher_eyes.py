@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 _FIRST_SEED = 750 * 10**9  # behind those of the matcher's groups
 _PICTURES = 32  # a step
-_STRAYED, _TIMES = 5, 4  # so many scenes are drawn anew, each so many times
+_STRAYED, _TIMES = 5, 4  # so many scenes are drawn anew, each so many times, if any are to be
 _CODED = 6  # so many more pictures went through codes
 
 
@@ -84,6 +84,7 @@ def learn_to_see(
     learning.register_parameter("nothing", taught.nothing)
     optimiser = make_optimiser(learning, recipe.optimiser)
     rates = [group["lr"] for group in optimiser.param_groups]
+    strayed = _STRAYED if codes is not None and task.strayed else 0
     matcher.eval()
     eyes.train()
     for step in range(task.eyes_steps):
@@ -91,7 +92,9 @@ def learn_to_see(
         for group, rate in zip(optimiser.param_groups, rates, strict=True):
             group["lr"] = factor * rate
         with torch.autocast("cpu", torch.bfloat16, enabled=recipe.precision == "bf16-mixed"):
-            shown, answers = _batch(recipe.seed, step, pixels, codes, matcher.config.grid_size)
+            shown, answers = _batch(
+                recipe.seed, step, pixels, codes, matcher.config.grid_size, strayed
+            )
             with torch.no_grad():
                 asked = taught.named(names[step % len(names)])  # (A, D)
             asked = torch.cat([asked, taught.nothing[None]]).expand(len(shown), -1, -1)
@@ -121,22 +124,33 @@ def _scale(layer: nn.Module, factor: float) -> None:
 
 
 def _batch(
-    seed: int, step: int, recipe: PixelRecipe, codes: ThroughCodes | None, grid_size: int
+    seed: int,
+    step: int,
+    recipe: PixelRecipe,
+    codes: ThroughCodes | None,
+    grid_size: int,
+    strayed: int,
 ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-    """Pictures of new scenes of training, as the eyes see them, and what is true of their cells."""
+    """Pictures of new scenes of training, as the eyes see them, and what is true of their cells.
+
+    Args:
+        strayed: of how many scenes some codes are drawn anew, each `_TIMES` times.
+    """
     first = _FIRST_SEED + seed * 10**9 + step * _PICTURES
-    count = _PICTURES - _STRAYED * (_TIMES - 1) if codes else _PICTURES
+    count = _PICTURES - strayed * (_TIMES - 1)
     seeds = range(first, first + count)
     scenes = [scene_of("training", one) for one in seeds]
     drawn = [draw_scene(scene, one) for scene, one in zip(scenes, seeds, strict=True)]
     pictures = np.stack([one.image for one in drawn])
     owners = np.stack([owners_of_cells(one.owners, grid_size) for one in drawn])
     if codes is not None:
-        told = [told_of(scene, one) for scene, one in zip(scenes[:_STRAYED], seeds, strict=False)]
-        strayed = codes.astray(scenes[:_STRAYED], drawn[:_STRAYED], told, first, _TIMES)
-        coded = codes(pictures[_STRAYED : _STRAYED + _CODED])
-        pictures = np.concatenate([strayed, coded, pictures[_STRAYED + _CODED :]])
-        times = np.where(np.arange(count) < _STRAYED, _TIMES, 1)
+        coded = slice(strayed, strayed + _CODED)
+        pictures[coded] = codes(pictures[coded])
+    if codes is not None and strayed:
+        told = [told_of(scene, one) for scene, one in zip(scenes[:strayed], seeds, strict=False)]
+        astray = codes.astray(scenes[:strayed], drawn[:strayed], told, first, _TIMES)
+        pictures = np.concatenate([astray, pictures[strayed:]])
+        times = [_TIMES] * strayed + [1] * (count - strayed)
         scenes = [scene for scene, n in zip(scenes, times, strict=True) for _ in range(n)]
         owners = owners.repeat(times, 0)
     shown = F.avg_pool2d(pixels_of(pictures, recipe), 2)

@@ -23,7 +23,8 @@ class TrainMatcher(Strict):
             once and kept.
         words_steps: how long it is learnt where words put their things, before pictures come in.
         eyes_steps: how long its own eyes learn what cells show, of 32 pictures a step that are drawn for it, before
-            the rest goes on. A matcher that had none gets them, of `num_pixel_layers`.
+            the rest goes on: of those, 20 gone astray where any are to be `strayed`, and 6 more through codes. A
+            matcher that had none gets them, of `num_pixel_layers`.
         cells: how much it counts what each cell shows, beside which sentence is whose.
         tokens: likewise which tokens agree; `places`, where they point; `expected`, where words alone put their thing.
         full: the share of groups whose sentences say all they can; of the others, each attribute by lot.

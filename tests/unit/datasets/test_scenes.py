@@ -29,7 +29,7 @@ from polysee.datasets.scenes import (
 )
 from polysee.datasets.scenes_art import COLOURS, STYLES, sprite
 from polysee.datasets.scenes_drawing import IMAGE_SIZE, draw_scene, draw_scenes
-from polysee.datasets.scenes_layout import Layout
+from polysee.datasets.scenes_layout import Placement
 from polysee.datasets.scenes_things import concepts, having
 from polysee.datasets.scenes_words import LANGUAGES, describe
 from polysee.datasets.scenes_words_en import _COLOURS as COLOURS_EN
@@ -186,7 +186,7 @@ def test_what_is_held_stands_on_the_lattice_in_one_of_few_sizes():
     for seed, scene in enumerate(scenes_of("training", range(900))):
         if not any(relation.kind == "holding" for relation in scene.relations):
             continue
-        pieces = Layout(scene, random.Random(seed)).pieces
+        pieces = Placement(scene, random.Random(seed)).pieces
         paw = next(i for i, piece in enumerate(pieces) if piece.thing is None)
         held = pieces[paw - 1]
         sides = max(held.width, held.height), held.x - held.width / 2, held.bottom
