@@ -511,3 +511,13 @@ def test_finetune_says_in_the_users_language_what_is_wrong(polysee, tmp_path, dr
     done = polysee("finetune", "clip", *options)
     assert done.code == 2
     assert said in done.err
+
+
+def test_who_stops_a_command_is_told_so(polysee, monkeypatch):
+    def stopped(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("polysee.apps.draw.draw_pictures", stopped)
+    done = polysee("draw", "a dog")
+    assert done.code == 130
+    assert "Stopped" in done.err

@@ -281,12 +281,36 @@ def test_people_read_files_and_unknown_words(draw):
         ("性交易场所", [], "性交"),
         ("赤裸裸的女人", [], "赤裸"),
         ("不要帽子", [], "say what to draw"),
+        ("！？……", [], "empty prompt"),
+        ("\u200b", [], "empty prompt"),
+        ("狗\x01", [], "control character"),
+        ("a dog", ["--negative", "狗\x1b"], "control character"),
+        ("a dog", ["--negative", "cat " * 60], "--negative: the prompt is too long"),
     ],
 )
 def test_what_is_wrong_is_said(draw, prompt, options, reason):
     done = draw(prompt, *options)
     assert done.code == 2
     assert reason in done.document["error"] + done.err
+
+
+def test_where_nothing_can_be_written_nothing_is_drawn(draw, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    for out in ("file", "file/deeper"):
+        done = draw("a dog", out=tmp_path / out)
+        assert done.code == 2
+        assert "cannot be made: not a directory" in done.document["error"]
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_prompts_are_read_as_people_type_them(draw, tmp_path):
+    """In traditional characters, with digits and emoji, in several words, politely."""
+    plain = draw("两只狗和一个苹果", out=tmp_path / "plain")
+    typed = draw("請幫我畫2隻🐶", "和一個🍎", "--negative", "  ", out=tmp_path / "typed")
+    assert typed.document["unknown_words"] == []
+    first, other = (Path(done.document["files"][0]) for done in (plain, typed))
+    assert np.array_equal(pixels(first), pixels(other))
+    assert draw("100个📈", out=tmp_path / "odd").document["unknown_words"] == ["100", "📈"]
 
 
 def test_a_model_that_does_not_draw_is_named(polysee, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -14,13 +15,17 @@ from PIL import Image
 from polysee.apps.draw_by import Start as Start
 from polysee.apps.draw_by import drawer_of
 from polysee.apps.draw_refusals import refuse
+from polysee.apps.texts import check_text
 from polysee.checkpoints.folder import shown_name
+from polysee.datasets.scenes_prompts import plain
+from polysee.datasets.scenes_words import unknown_words
 from polysee.errors import ConfigError, NotSupportedError, QueryError
 from polysee.inference.drawing import DEFAULT_STEERING, ImageGenerator, Progress, Steering
 from polysee.inference.encoders import Dtype
 from polysee.inference.loading import Device, load
 from polysee.inference.pipelines import PipelineGenerator
 from polysee.library.query import parse_query
+from polysee.media.files import explain
 from polysee.provenance import Made, save_picture
 
 MOST_PICTURES = 64
@@ -73,7 +78,8 @@ def draw_pictures(
     A picture is named by its seed, such as `000007.png`; beside another file of that name it becomes `000007-2.png`.
     Each is written as soon as it is drawn, the first alone and before the others: what ends a run costs at most the
     few that are under way. What a prompt says is not to be there ("a dog without a hat", 没戴帽子的狗) goes to a DALL-E
-    apart, since naming a thing would draw it; pipelines of `diffusers` are given the prompt as it is.
+    apart, since naming a thing would draw it; and it reads 2只🐶 as 两只狗, see `datasets.scenes_prompts`. Pipelines of
+    `diffusers` are given the prompt as it is.
 
     Args:
         model: a DALL-E, or a pipeline of `diffusers`: a folder or a name.
@@ -83,21 +89,26 @@ def draw_pictures(
     Raises:
         QueryError: the prompt is empty, too long, says only what is not to be there, or asks for what is not drawn
             here; or the model's own filter held every picture back.
-        ConfigError: a number is out of range, the model knows no such wish, or the folder cannot be made.
+        ConfigError: a number is out of range, the model knows no such wish, the prompt holds control characters, or the
+            folder cannot be made.
         MediaError: the picture to start from cannot be read.
         NotSupportedError: the model does not draw.
     """
+    for text in (prompt, steering.negative or ""):
+        if text.strip():
+            check_text(text)
     refuse(prompt)
     if not 1 <= count <= MOST_PICTURES:
         raise ConfigError(f"the number of pictures must be from 1 to {MOST_PICTURES}, not {count}")
     if not 0 <= steering.seed <= SEEDS - count:
         raise ConfigError(f"seed is out of range: {steering.seed}")
+    _check_folder(out)
     began = time.perf_counter()
     generator = load(model, device=device, dtype=dtype)
     if not isinstance(generator, ImageGenerator | PipelineGenerator):
         raise NotSupportedError(f"{model}: this model does not draw")
     if isinstance(generator, ImageGenerator):
-        prompt, steering = _without_negation(prompt, steering)
+        prompt, steering = _as_it_is_read(prompt, steering)
     drawer = drawer_of(generator, start, rerank=rerank)
     drawn: list[_Drawn] = []
     scores: list[float] = []
@@ -131,8 +142,13 @@ def draw_pictures(
     )
 
 
-def _without_negation(prompt: str, steering: Steering) -> tuple[str, Steering]:
-    """What a prompt wants, and what it does not, beside what was not to be drawn anyway."""
+def _as_it_is_read(prompt: str, steering: Steering) -> tuple[str, Steering]:
+    """What a prompt wants, in plain words, and what it does not, beside what was not to be drawn anyway."""
+    prompt = plain(prompt)
+    if not any(character.isalnum() for character in prompt) and not unknown_words(prompt):
+        raise QueryError("an empty prompt: say what to draw")
+    if steering.negative:
+        steering = replace(steering, negative=plain(steering.negative))
     said = parse_query(prompt)
     if not said.excluded:
         return prompt, steering
@@ -170,11 +186,23 @@ def _told(progress: Progress | None, begin: int, size: int, count: int) -> Progr
     return lambda done, total: progress(begin * total + size * done, count * total)
 
 
+def _check_folder(out: Path) -> None:
+    """Refuse a folder that cannot be made or written to, before anything is drawn; the first picture makes it."""
+    try:
+        near = next(folder for folder in (out, *out.absolute().parents) if folder.exists())
+    except OSError as error:
+        raise ConfigError(f"{out}: cannot be made: {explain(error)}") from error
+    if not near.is_dir():
+        raise ConfigError(f"{out}: cannot be made: not a directory")
+    if not os.access(near, os.W_OK | os.X_OK):
+        raise ConfigError(f"{out}: cannot be made: permission denied")
+
+
 def _write(out: Path, picture: np.ndarray, made: Made, *, visible: bool) -> Path:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigError(f"{out}: cannot be made: {error.strerror or error}") from error
+        raise ConfigError(f"{out}: cannot be made: {explain(error)}") from error
     return save_picture(out / f"{made.seed:06d}.png", picture, made, visible=visible)
 
 

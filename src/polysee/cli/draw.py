@@ -33,8 +33,12 @@ def register(app: typer.Typer) -> None:
 
 def draw(
     common: Common,
-    prompt: Annotated[str, typer.Argument(metavar="PROMPT", help=t("What to draw.", "画什么。"))],
-    count: Annotated[int, typer.Option("-n", min=1, help=t("How many pictures.", "画几张。"))] = 1,
+    prompt: Annotated[
+        list[str], typer.Argument(metavar="PROMPT", help=t("What to draw.", "画什么。"))
+    ],
+    count: Annotated[
+        int, typer.Option("-n", min=1, max=64, help=t("How many pictures.", "画几张。"))
+    ] = 1,
     seed: Annotated[
         int,
         typer.Option(
@@ -49,6 +53,7 @@ def draw(
         typer.Option(
             "--guidance",
             min=0.0,
+            max=100.0,
             help=t("How closely to follow the words.", "紧跟文字的程度。"),
             show_default=t("2; of a pipeline its own", "2；diffusers 管线用自己的默认值"),
         ),
@@ -123,7 +128,7 @@ def draw(
         raise QueryError("--keep and --vary go with --init")
     with output.progress_bar(t("Drawing", "正在画")) as advance:
         report = draw_pictures(
-            prompt,
+            " ".join(prompt),
             out.expanduser(),
             model=model,
             count=count,
@@ -167,7 +172,12 @@ def _show(report: DrawReport) -> None:
         output.note(t("Not to be there: ", "不要画：") + output.visible(report.negative))
     if report.unknown_words:
         words = comma.join(map(output.visible, report.unknown_words))
-        output.note(t(f"The model does not know: {words}", f"模型不认识：{words}"))
+        output.note(
+            t(
+                f"The model does not know these words, and does not draw them: {words}",
+                f"模型不认识这些词，不会画出来：{words}",
+            )
+        )
     if report.held_back:
         seeds = comma.join(map(str, report.held_back))
         output.note(

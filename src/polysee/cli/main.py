@@ -35,6 +35,8 @@ def run(arguments: Sequence[str]) -> int:
         code = typer.main.get_command(build_app()).main(
             list(arguments), prog_name="polysee", standalone_mode=False
         )
+        if code == INTERRUPTED:  # Typer has caught it
+            raise KeyboardInterrupt
         return int(code or 0)
     except typer.TyperException as error:
         if not error.format_message():

@@ -54,11 +54,14 @@ def styled(text: str, style: Style | None) -> str:
 def unknown_words(prompt: str) -> list[str]:
     """What of a prompt no sentence about scenes ever says, each once, in the order given.
 
-    Chinese is cut into the longest words known, from the left; what is left over is unknown.
+    Chinese is cut into the longest words known, from the left; what is left over is unknown. So are numbers in digits,
+    and emoji; see `scenes_prompts` for those that can be said in words.
 
     Example:
         >>> unknown_words("two dogs wearing a fez"), unknown_words("一只戴着斗笠的狗")
         (['fez'], ['斗笠'])
+        >>> unknown_words("100个杯子")
+        ['100', '杯子']
     """
     english, chinese = _known_words()
     longest = max(map(len, chinese))
@@ -67,10 +70,11 @@ def unknown_words(prompt: str) -> list[str]:
         if not word[0] >= "\u3400":  # T恤 is one word
             prompt = prompt.replace(word, " ")
     for run in re.findall(
-        r"[\u3400-\u9fff]+|[^\W\d_\u3400-\u9fff]+(?:['’-][^\W\d_\u3400-\u9fff]+)*", prompt
+        r"[\u3400-\u9fff]+|\d+|[^\W\d_\u3400-\u9fff]+(?:['’-][^\W\d_\u3400-\u9fff]+)*|[^\W_]|[\U0001f000-\U0001ffff]+",
+        prompt,
     ):
         if not re.match(r"[\u3400-\u9fff]", run):
-            if run.lower() not in english:
+            if re.sub("['’]s$", "", run.lower()) not in english:
                 found.append(run)
             continue
         start = rest = 0
@@ -78,12 +82,17 @@ def unknown_words(prompt: str) -> list[str]:
             lengths = range(min(longest, len(run) - start), 0, -1)
             length = next((n for n in lengths if run[start : start + n] in chinese), 0)
             if length and rest < start:
-                found.append(run[rest:start])
+                found.append(_whole_word(run, rest, start))
             start += length or 1
             rest = start if length else rest
         if rest < len(run):
-            found.append(run[rest:])
+            found.append(_whole_word(run, rest, len(run)))
     return list(dict.fromkeys(found))
+
+
+def _whole_word(run: str, start: int, end: int) -> str:
+    """What was left over, with what goes before an ending that is no word."""
+    return run[max(0, start - 1) : end] if run[start:end] in ("子", "儿", "咪") else run[start:end]
 
 
 @functools.cache

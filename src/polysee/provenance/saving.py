@@ -15,6 +15,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from polysee.errors import ConfigError
+from polysee.media.files import explain
 from polysee.media.image import XMP
 from polysee.provenance.labels import TEXT_KEY, Made, tc260_label, text_label, xmp_packet
 from polysee.provenance.visible import draw_label
@@ -44,22 +45,25 @@ def save_picture(
             number += 1
             file = path.with_name(f"{path.stem}-{number}{path.suffix}")
     except OSError as error:
-        raise ConfigError(f"{file}: cannot be written: {error.strerror or error}") from error
+        raise ConfigError(f"{file}: cannot be written: {explain(error)}") from error
     return file
 
 
 def _written(file: Path, content: bytes) -> bool:
-    """Write a file whole, or not at all; False if something stands there."""
-    try:
-        opened = file.open("xb")
-    except FileExistsError:
+    """Write a file whole, or not at all, however the run ends; False if something stands there."""
+    if file.exists() or file.is_symlink():
         return False
+    partial = file.with_name(f".{file.name}.{os.getpid()}.part")
     try:
-        with opened:
-            opened.write(content)
-    except BaseException:
-        file.unlink(missing_ok=True)
-        raise
+        partial.write_bytes(content)
+        try:
+            os.link(partial, file)  # unlike a renaming, over nothing
+        except FileExistsError:
+            return False
+        except OSError:  # where files have one name only
+            partial.rename(file)
+    finally:
+        partial.unlink(missing_ok=True)
     return True
 
 

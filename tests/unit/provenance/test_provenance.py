@@ -260,3 +260,33 @@ def test_labels_stand_beside_texts_that_are_too_long_to_read(zip, tmp_path):
             info.add_itxt(key, value)
         opened.save(tmp_path / "b.png", pnginfo=info)
     assert inspect_picture(tmp_path / "b.png") == inspect_picture(tmp_path / "a.png")
+
+
+def test_a_picture_has_its_name_only_once_it_is_whole(tmp_path, monkeypatch):
+    """Whatever ends the run while it is written, nothing broken stands under its name."""
+    made, picture = Made("polysee/dalle-nano", 1), np.zeros((64, 64, 3), np.uint8)
+
+    def killed(path, content):
+        with open(path, "wb") as file:
+            file.write(content[:50])
+        raise SystemExit
+
+    monkeypatch.setattr(Path, "write_bytes", killed)
+    with pytest.raises(SystemExit):
+        save_picture(tmp_path / "a.png", picture, made)
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.undo()
+    first = save_picture(tmp_path / "a.png", picture, made)
+    assert first == save_picture(tmp_path / "a.png", picture, made)
+    assert save_picture(tmp_path / "a.png", picture + 9, made) == tmp_path / "a-2.png"
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["a-2.png", "a.png"]
+
+
+def test_folders_whose_files_have_one_name_only_will_do(tmp_path, monkeypatch):
+    def refused(*_):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr("os.link", refused)
+    made = Made("polysee/dalle-nano", 1)
+    file = save_picture(tmp_path / "a.png", np.zeros((64, 64, 3), np.uint8), made)
+    assert [one.name for one in tmp_path.iterdir()] == [file.name]
