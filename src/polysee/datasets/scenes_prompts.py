@@ -30,7 +30,7 @@ _CHARACTERS = str.maketrans(_TRADITIONAL + _WIDE, _SIMPLIFIED + _NARROW, "\u200b
 
 _HAN = "\u3400-\u9fff"
 _ASKED = re.compile(
-    rf"""
+    r"""
       ^[\s，。,]*(?:请|麻烦)?你?(?:帮我|给我|替我|为我)?(?:画|绘制|生成)(?:出|一下)?
       (?![着家笔布架板框册室展作面像中上里的])[:：\s]*(?=\S)
     | ^\s*(?:please\s+)?(?:can\s+you\s+)?(?:draw|paint|sketch|generate|create|make)\s+(?:me\s+)?
@@ -52,13 +52,17 @@ def plain(prompt: str) -> str:
         ('一只戴着帽子的狗', '两只狗')
         >>> plain("Draw me a picture of 3 cats"), plain("🐱🐱 on a 🛋️")
         ('three cats', 'two cats on a sofa')
+        >>> plain("一只戴hat的dog")
+        '一只戴帽子的狗'
     """
     text = _ASKED.sub("", bare(prompt.translate(_CHARACTERS)))
-    language = "english" if re.search("[A-Za-z]", text) else "chinese"
+    chinese = re.search(f"[{_HAN}]", text) or not re.search("[A-Za-z]", text)
+    language = "chinese" if chinese else "english"
     text = _emoji().sub(lambda found: _named(found, language), text).replace("\u200d", "")
     if language == "english":
         text = re.sub(r"(?<!\S)[1-5](?=\s+[A-Za-z])", lambda n: _NUMBERS[language][int(n[0])], text)
         return " ".join(text.split())
+    text = _english().sub(lambda found: _of_english()[found[0].lower()], text)
     text = re.sub(rf"(?<!\d)[1-5](?=\s*[{_HAN}])", lambda n: _NUMBERS[language][int(n[0])], text)
     return re.sub(rf"(?<=[{_HAN}])\s+(?=[{_HAN}])", "", text).strip()
 
@@ -82,6 +86,23 @@ def _of_emoji() -> dict[str, Concept]:
         for concept in reversed(concepts().values())
         for picture in concept.pictures
     }
+
+
+@functools.cache
+def _of_english() -> dict[str, str]:
+    """The Chinese of the English names of things, for sentences that are Chinese but for them."""
+    found: dict[str, str] = {}
+    for concept in reversed(concepts().values()):
+        for number, word in reversed(list(enumerate(concept.english))):
+            alike = concept.chinese[min(number, len(concept.chinese) - 1)].word
+            found |= dict.fromkeys((word.one.lower(), word.many.lower()), alike)
+    return found
+
+
+@functools.cache
+def _english() -> re.Pattern[str]:
+    every = "|".join(sorted(map(re.escape, _of_english()), key=len, reverse=True))
+    return re.compile(rf"(?<![A-Za-z])(?:{every})(?![A-Za-z])", re.IGNORECASE)
 
 
 @functools.cache

@@ -21,6 +21,7 @@ from polysee.models.layout import END
 
 MOST_GUIDANCE = 100.0
 _TRIES = 8  # layouts, of which one goes with the codes that stand already
+_GROUNDS = 64  # headers, of which one goes with the codes that stand already
 _FAR = 2**40  # from the seeds of one try to those of the next
 
 
@@ -104,12 +105,16 @@ def draw_layout(
     *,
     guidance: float = 1.0,
     away_from: Text | None = None,
+    ground: torch.Tensor | None = None,
+    end: int | None = None,
 ) -> torch.Tensor:
     """Write down what a picture of each text shows and where; of tokens only those that can stand at a place are drawn.
 
-    Args as of `draw_codes`.
-
+    Args as of `draw_codes`, and:
+        ground: what stands in the header behind the style, where that is known.
+        end: of how many tokens alone; the rest says that there is nothing more.
     Shapes:
+        ground: (any,) int64, at most as many as there are
         returns: (B, P) int64
     Raises:
         ConfigError: the model writes no layouts.
@@ -129,9 +134,11 @@ def draw_layout(
     for place in range(config.length):
         logits = _guided(guess(hidden), count, guidance).masked_fill(~legal[place], -torch.inf)
         token = sampler(logits, [[]] * count).masked_fill(ended, END)  # (B,)
+        if ground is not None and 0 < place <= len(ground):
+            token = ground[place - 1].expand(count)
         ended = ended | (token == END)
         layout = torch.cat([layout, token[:, None]], dim=1)
-        if bool(ended.all()):
+        if bool(ended.all()) or place + 1 == end:
             return F.pad(layout, (0, config.length - place - 1), value=END)
         if place + 1 < config.length:
             hidden = reading(model.layout.read(token[:, None], place).repeat(len(texts), 1, 1))
@@ -155,14 +162,36 @@ def _layout(
     ]
     # Guided away from no text at all, a layout has more of everything that is named than was asked for.
     guidance = 1.0 if away_from is None else guidance
+    ground = None if given is None or tries == 1 else _ground_of(model, text, given)
     layouts = [
-        draw_layout(model, text, d, guidance=guidance, away_from=away_from) for d in decodings
+        draw_layout(model, text, d, guidance=guidance, away_from=away_from, ground=ground)
+        for d in decodings
     ]
     if given is None or tries == 1:
         return layouts[0]
     losses = [_loss(model, text, given.codes, layout) for layout in layouts]  # (B, N) each
     best = torch.stack([(loss * given.fixed).sum(1) for loss in losses]).argmin(0)  # (B,)
     return torch.stack(layouts)[best, torch.arange(len(best), device=best.device)]
+
+
+def _ground_of(model: Dalle, text: Text, given: Given) -> torch.Tensor:
+    """What stands in a layout's header behind the style, as it makes the first picture's given codes likeliest.
+
+    Of many that the model writes by itself, in layouts without any piece: what is drawn over the ground is as odd in
+    all of them.
+
+    Shapes:
+        returns: (H - 1,) int64, for a header of H
+    """
+    assert model.layout is not None
+    header = len(model.layout.config.header)
+    untold = Text(text.tokens, torch.zeros_like(text.mask))
+    many = Text(*(part[:1].expand(_GROUNDS, -1) for part in untold))
+    free = Decoding(temperature=1.0, seed=0)
+    found = draw_layout(model, many, free, end=header).unique(dim=0)
+    alike = Text(*(part[:1].expand(len(found), -1) for part in text))
+    loss = _loss(model, alike, given.codes[:1].expand(len(found), -1), found)
+    return found[(loss * given.fixed[:1]).sum(1).argmin(), 1:header]
 
 
 @torch.inference_mode()

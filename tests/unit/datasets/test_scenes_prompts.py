@@ -30,6 +30,8 @@ from polysee.datasets.scenes_words import LANGUAGES, _known_words, describe, unk
         ("🧑\u200d🚀🧑\u200d🚀", "两名宇航员"),
         ("👨\u200d👩\u200d👧", "男人女人女孩"),
         ("📈", "📈"),
+        ("2只Cats在Sofa上", "两只猫在沙发上"),
+        ("一件T恤", "一件T恤"),
         ("  ", ""),
         ("\u200b", ""),
     ],

@@ -6,11 +6,23 @@ from dataclasses import replace
 
 import pytest
 import torch
+from PIL import Image
 
 from polysee.checkpoints.folder import load_folder
+from polysee.datasets.scenes import Background, Scene, Thing
+from polysee.datasets.scenes_drawing import draw_scene
+from polysee.datasets.scenes_layout_tokens import layout_tokens
 from polysee.errors import ConfigError
-from polysee.generation.drawing import Given, Text, draw_codes, draw_layout, told_by
+from polysee.generation.drawing import (
+    Given,
+    Text,
+    _ground_of,
+    draw_codes,
+    draw_layout,
+    told_by,
+)
 from polysee.generation.sampling import Decoding
+from polysee.inference import load
 from polysee.models.dalle import Dalle
 from polysee.models.layout import END, LayoutConfig
 
@@ -168,6 +180,20 @@ def test_a_picture_that_stands_already_chooses_among_layouts(laid):
     assert torch.equal(
         drawn[1:], draw_codes(laid, text(1), Decoding(temperature=1.0, seed=4), given=one)
     )
+
+
+@torch.inference_mode()
+def test_a_picture_that_stands_already_goes_on_before_its_ground():
+    generator = load("polysee/dalle-nano")
+    dog = Thing("dog")
+    for place in ("beach", "night", "street"):
+        scene = Scene((dog,), (), Background(place), "noto")
+        picture = draw_scene(scene, 1)
+        codes = generator.codes_of(Image.fromarray(picture.image))[None]
+        given = Given(codes, torch.arange(144)[None] < 72, 72)
+        found = _ground_of(generator.model, generator._read("a dog", None, 1), given)
+        told = layout_tokens(scene, picture.pieces, generator.model.config.layout)
+        assert found.tolist() == told[1:4].tolist(), place
 
 
 def test_a_model_without_layouts_writes_none(model):
