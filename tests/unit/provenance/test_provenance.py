@@ -267,7 +267,7 @@ def test_a_picture_has_its_name_only_once_it_is_whole(tmp_path, monkeypatch):
     made, picture = Made("polysee/dalle-nano", 1), np.zeros((64, 64, 3), np.uint8)
 
     def killed(path, content):
-        with open(path, "wb") as file:
+        with path.open("wb") as file:
             file.write(content[:50])
         raise SystemExit
 
