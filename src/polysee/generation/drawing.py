@@ -82,7 +82,7 @@ def draw_codes(
             codes = given.codes[:, : given.start]
             if given.start < total:
                 hidden = painter.read(codes)
-        guess = Map.of(model.code_output, rows=len(hidden))
+        guess = Map.of(model.code_output)
         while codes.shape[1] < total:
             logits = _guided(guess(hidden), count, guidance)
             drawn = sampler(logits, [[]] * count)[:, None]  # (B, 1)
@@ -127,7 +127,7 @@ def draw_layout(
     other = _other(text, away_from) if guidance != 1 else None
     texts = [text] if other is None else [text, other]
     reading = _Reading(model, torch.cat([model.read_text(*one) for one in texts]))
-    guess = Map.of(model.layout.output, rows=len(reading.last))
+    guess = Map.of(model.layout.output)
     layout = torch.zeros(count, 0, dtype=torch.long, device=text.tokens.device)
     ended = torch.zeros(count, dtype=torch.bool, device=text.tokens.device)
     hidden = reading.last
@@ -236,7 +236,7 @@ class _Reading:
         self.model = model
         self.caches = [Cache() for _ in model.blocks]
         self.last = model.hidden(read, self.caches)[:, -1]
-        self._step = Stepper(model.blocks, model.norm, len(read))
+        self._step = Stepper(model.blocks, model.norm)
         config = model.config
         self._masks = [
             None  # a token that is new sees all before it

@@ -36,7 +36,7 @@ def test_steps_give_what_the_modules_give(parts, masked, count):
         whole = x
         for block in blocks:
             whole = block(whole, seen)
-        step, caches = Stepper(blocks, norm, count), [Cache() for _ in blocks]
+        step, caches = Stepper(blocks, norm), [Cache() for _ in blocks]
         rows = []
         for place in range(9):
             mask = seen[place : place + 1, : place + 1] if masked else None
