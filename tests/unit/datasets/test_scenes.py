@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import random
 import re
@@ -196,10 +197,25 @@ def test_what_is_held_stands_on_the_lattice_in_one_of_few_sizes():
     assert seen > 50
 
 
-def test_nothing_has_the_colour_of_its_place():
-    dark = [s for s in scenes_of("training", range(3000)) if s.background.place == "night"]
-    assert len(dark) > 80
-    assert not any(thing.colour == "black" for scene in dark for thing in scene.things)
+def test_nothing_has_the_colour_of_what_is_behind_it():
+    behind = Counter()
+    for scene in scenes_of("training", range(3000)):
+        hidden = scene.background.hides
+        assert not any(thing.colour in hidden for thing in scene.things), scene
+        behind.update([scene.background.place] if hidden else [])
+    assert set(behind) == {"plain", "gradient", "night", "snow", "sea", "meadow", "desert"}
+
+
+def test_rows_of_training_show_nothing_that_is_kept_even_apart():
+    seen = 0
+    for scene in scenes_of("training", range(2000)):
+        names = [thing.concept for thing in scene.things]
+        if len(names) < 3 or any(r.kind != "left of" for r in scene.relations):
+            continue
+        for first, second in itertools.combinations(names, 2):
+            assert split_of(f"{first} left of {second}") == "training", (first, second)
+            seen += 1
+    assert seen > 300
 
 
 @pytest.mark.parametrize("style", STYLES)
