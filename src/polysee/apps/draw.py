@@ -42,8 +42,8 @@ class DrawReport:
         sheet: the contact sheet; None for a single picture.
         seed: of the first picture; the next has the next seed.
         scores: how well each picture fits the prompt: how much likelier it makes the picture's codes, in nats a code;
-            once ranked by the bundled matcher, the log-probability that all of the prompt agrees; none from a
-            pipeline of `diffusers`, which cannot say.
+            once ranked by the bundled matcher, its `scores`, at most 0; none from a pipeline of `diffusers`, which
+            cannot say.
         unknown_words: what of the prompt, and of what is not to be drawn, the model has never read.
         held_back: the seeds whose pictures the model's own filter did not give out.
         negative: what was not to be drawn, as it was asked for or as the prompt says it; None for nothing.

@@ -95,6 +95,51 @@ def _whole_word(run: str, start: int, end: int) -> str:
     return run[max(0, start - 1) : end] if run[start:end] in ("子", "儿", "咪") else run[start:end]
 
 
+def name_of(concept: str, language: Language) -> str:
+    """The plainest name of a thing.
+
+    Example:
+        >>> name_of("dog", "chinese")
+        '狗'
+    """
+    words = concepts()[concept]
+    return words.english[0].one if language == "english" else words.chinese[0].word
+
+
+def things_named(text: str) -> list[tuple[str, ...]]:
+    """The concepts that a text names, in its order, each once; several where a word means any of them.
+
+    Example:
+        >>> things_named("two dogs wearing hats"), things_named("一只戴着礼帽的狗")
+        ([('dog',), ('top hat', 'sun hat')], [('top hat',), ('dog',)])
+    """
+    found = (_names().get(name.group().lower()) for name in _any_name().finditer(text))
+    return list(dict.fromkeys(filter(None, found)))
+
+
+@functools.cache
+def _names() -> dict[str, tuple[str, ...]]:
+    """What each name can mean, in both languages."""
+    meant: dict[str, list[str]] = {}
+    for concept in concepts().values():
+        words = [word.word.lower() for word in concept.chinese]
+        for english in concept.english:
+            words += [english.one.lower(), english.many.lower()]
+        for word in dict.fromkeys(words):
+            meant.setdefault(word, []).append(concept.name)
+    del meant["orange"]  # in most sentences it is the colour
+    return {word: tuple(names) for word, names in meant.items()}
+
+
+@functools.cache
+def _any_name() -> re.Pattern[str]:
+    """The longest name that begins at a place, or what holds a name and is none: 前面, "under water"."""
+    phrases = [p for p in (*scenes_words_zh.phrases(), *scenes_words_en.phrases()) if "{" not in p]
+    others = [phrase for phrase in phrases if len(phrase) > 1 and phrase.lower() not in _names()]
+    every = "|".join(sorted(map(re.escape, (*_names(), *others)), key=len, reverse=True))
+    return re.compile(rf"(?<![A-Za-z])(?:{every})(?![A-Za-z])", re.IGNORECASE)
+
+
 @functools.cache
 def _known_words() -> tuple[frozenset[str], frozenset[str]]:
     """The words of both languages: of the concepts, and of everything that is said about them."""

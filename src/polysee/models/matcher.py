@@ -221,6 +221,10 @@ class Matcher(nn.Module):
             hidden = block(hidden, cells, among)
         return Agreement(self.agree(self.norm(hidden))[..., 0], places)
 
+    def named(self, names: torch.Tensor) -> torch.Tensor:
+        """What asks for the things of names, the mean states of their tokens: (..., S) to (..., D)."""
+        return self.point(self.text_norm(self.text(names)))
+
     def sought(self, cells: torch.Tensor, asked: torch.Tensor) -> torch.Tensor:
         """Logits of the cells (P, G, D) that show what is asked for, (P, Q, D): (P, Q, G)."""
         return asked @ cells.mT / self.config.hidden_size**0.5
@@ -285,6 +289,12 @@ def middle_and_reach(shares: torch.Tensor, grid_size: int) -> torch.Tensor:
     ends = torch.stack([axis.repeat_interleave(grid_size), axis.repeat(grid_size)], dim=1)  # (G, 2)
     middle, square = shares @ ends, shares @ ends.square()
     return torch.cat([middle, (square - middle.square()).clamp(min=1e-4).sqrt()], dim=-1)
+
+
+def mean_of_real(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Of each text the mean state of its real tokens. Shapes: states (N, T, S), mask (N, T), returns (N, S)."""
+    real = mask[..., None].float()
+    return (states * real).sum(1) / real.sum(1)
 
 
 def all_agree(tokens: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

@@ -25,13 +25,19 @@ from polysee.checkpoints.folder import (
 )
 from polysee.datasets.scenes import MOST
 from polysee.datasets.scenes_spans import describe_with_owners
-from polysee.datasets.scenes_things import concepts
 from polysee.datasets.scenes_truth import COLOUR_NAMES, CONCEPTS
 from polysee.datasets.scenes_twins import FACTS
-from polysee.datasets.scenes_words import LANGUAGES, Language, describe
+from polysee.datasets.scenes_words import LANGUAGES, Language, describe, name_of
 from polysee.errors import ConfigError
 from polysee.models.align import Align
-from polysee.models.matcher import Heard, Matcher, MatcherConfig, all_agree, middle_and_reach
+from polysee.models.matcher import (
+    Heard,
+    Matcher,
+    MatcherConfig,
+    all_agree,
+    mean_of_real,
+    middle_and_reach,
+)
 from polysee.objectives.matcher import (
     cells_answer,
     own_among_twins,
@@ -72,11 +78,6 @@ class Taught(nn.Module):
         self.nothing = nn.Parameter(0.1 * torch.randn(size))
         self.colour = nn.Linear(size, len(COLOUR_NAMES))
         self.count = nn.Linear(size, MOST)
-
-    def named(self, names: torch.Tensor) -> torch.Tensor:
-        """What asks for the things of names: (..., S) to (..., D)."""
-        matcher = self.matcher
-        return matcher.point(matcher.text_norm(matcher.text(names)))
 
 
 class MatcherTask:
@@ -157,7 +158,9 @@ class MatcherTask:
             "expected": task.expected
             * tokens_expect(heard.expected.flatten(0, 1), *self._where(batch["places"])),
         }
-        names = self.model.named(self.names.to(cells.device))[batch["language"]]  # (groups, A, D)
+        names = self.model.matcher.named(self.names.to(cells.device))[
+            batch["language"]
+        ]  # (groups, A, D)
         none = self.model.nothing.expand(len(names), 1, -1)
         asked = torch.cat([names, none], dim=1).repeat_interleave(GROUP, 0)  # (P, A + 1, D)
         answers = {
@@ -269,9 +272,8 @@ class MatcherTask:
 
     def _names(self, language: Language) -> torch.Tensor:
         """What the text tower makes of every concept's name, (A, S)."""
-        tokens, mask = self.tokenizer([_name(name, language) for name in CONCEPTS])
-        states, real = self._states(tokens, mask), mask[..., None].float()
-        return (states * real).sum(1) / real.sum(1)
+        tokens, mask = self.tokenizer([name_of(concept, language) for concept in CONCEPTS])
+        return mean_of_real(self._states(tokens, mask), mask)
 
     def _told(self, group: Group, epoch: int) -> Told:
         """The sentences of a group in one language, worded alike."""
@@ -331,8 +333,3 @@ def own_preferred(scores: np.ndarray) -> np.ndarray:
         [[True, False]]
     """
     return np.stack([scores[:, 0, 0] > scores[:, 0, 1], scores[:, 1, 1] > scores[:, 1, 0]], 1)
-
-
-def _name(concept: str, language: Language) -> str:
-    words = concepts()[concept]
-    return words.english[0].one if language == "english" else words.chinese[0].word

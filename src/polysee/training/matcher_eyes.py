@@ -96,7 +96,7 @@ def learn_to_see(
                 recipe.seed, step, pixels, codes, matcher.config.grid_size, strayed
             )
             with torch.no_grad():
-                asked = taught.named(names[step % len(names)])  # (A, D)
+                asked = matcher.named(names[step % len(names)])  # (A, D)
             asked = torch.cat([asked, taught.nothing[None]]).expand(len(shown), -1, -1)
             cells = matcher.among(eyes(shown).flatten(2).mT)
             said = {
