@@ -7,7 +7,13 @@ import pytest
 from polysee.datasets.scenes import scene_of
 from polysee.datasets.scenes_prompts import _SIMPLIFIED, _TRADITIONAL, plain
 from polysee.datasets.scenes_things import concepts
-from polysee.datasets.scenes_words import LANGUAGES, _known_words, describe, unknown_words
+from polysee.datasets.scenes_words import (
+    LANGUAGES,
+    _known_words,
+    describe,
+    things_named,
+    unknown_words,
+)
 
 
 @pytest.mark.parametrize(
@@ -67,3 +73,27 @@ def test_what_is_left_is_named_whole():
     assert unknown_words("杯子和金鱼") == ["杯子", "金"]
     assert unknown_words("a dog's hat") == []
     assert unknown_words("7 dogs 🪬") == ["7", "🪬"]
+
+
+def test_the_things_that_sentences_name_are_found():
+    wrong = 0
+    for seed in range(400):
+        scene = scene_of("validation", seed)
+        said = things_named(describe(scene, LANGUAGES[seed % 2], seed, 1.0))
+        there = [thing.concept for thing in scene.things]
+        wrong += len(said) != len(there) or not all(any(t in s for s in said) for t in there)
+    assert wrong < 8  # 一面镜子 names noodles; an orange is taken for the colour
+
+
+@pytest.mark.parametrize(
+    ("text", "things"),
+    [
+        ("马路上有一辆汽车", ["car"]),
+        ("a fish under water", ["fish"]),
+        ("一件T恤", ["T-shirt"]),
+        ("a red and an orange ground", []),
+        ("nothing of the world", []),
+    ],
+)
+def test_what_only_holds_a_name_is_none(text, things):
+    assert [said[0] for said in things_named(text)] == things
