@@ -68,9 +68,11 @@ def plain(prompt: str) -> str:
 
 
 def _named(found: re.Match[str], language: str) -> str:
-    """An emoji, or several of the same."""
+    """An emoji, or up to five of the same."""
     concept = _of_emoji()[found[1]]
     count = len(found[0]) // len(found[1])
+    if count > 5:
+        return found[0]
     if language == "english":
         word = concept.english[0]
         return f" {_NUMBERS[language][count]} {word.many} " if count > 1 else f" {word.one} "
@@ -107,6 +109,6 @@ def _english() -> re.Pattern[str]:
 
 @functools.cache
 def _emoji() -> re.Pattern[str]:
-    """An emoji of the world, up to five times."""
+    """An emoji of the world, once or more often."""
     every = "|".join(sorted(map(re.escape, _of_emoji()), key=len, reverse=True))
-    return re.compile(rf"({every})\1{{0,4}}")
+    return re.compile(rf"({every})\1*")
