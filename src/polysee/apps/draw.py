@@ -94,14 +94,7 @@ def draw_pictures(
         MediaError: the picture to start from cannot be read.
         NotSupportedError: the model does not draw.
     """
-    for text in (prompt, steering.negative or ""):
-        if text.strip():
-            check_text(text)
-    refuse(prompt)
-    if not 1 <= count <= MOST_PICTURES:
-        raise ConfigError(f"the number of pictures must be from 1 to {MOST_PICTURES}, not {count}")
-    if not 0 <= steering.seed <= SEEDS - count:
-        raise ConfigError(f"seed is out of range: {steering.seed}")
+    _check(prompt, count, steering)
     _check_folder(out)
     began = time.perf_counter()
     generator = load(model, device=device, dtype=dtype)
@@ -140,6 +133,18 @@ def draw_pictures(
     return DrawReport(
         files, sheet, steering.seed, seconds, scores, unknown, held_back, steering.negative
     )
+
+
+def _check(prompt: str, count: int, steering: Steering) -> None:
+    """Refuse what no model draws."""
+    for text in (prompt, steering.negative or ""):
+        if text.strip():
+            check_text(text)
+    refuse(prompt)
+    if not 1 <= count <= MOST_PICTURES:
+        raise ConfigError(f"the number of pictures must be from 1 to {MOST_PICTURES}, not {count}")
+    if not 0 <= steering.seed <= SEEDS - count:
+        raise ConfigError(f"seed is out of range: {steering.seed}")
 
 
 def _as_it_is_read(prompt: str, steering: Steering) -> tuple[str, Steering]:

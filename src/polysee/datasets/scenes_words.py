@@ -110,8 +110,10 @@ def things_named(text: str) -> list[tuple[str, ...]]:
     """The concepts that a text names, in its order, each once; several where a word means any of them.
 
     Example:
-        >>> things_named("two dogs wearing hats"), things_named("一只戴着礼帽的狗")
-        ([('dog',), ('top hat', 'sun hat')], [('top hat',), ('dog',)])
+        >>> things_named("two dogs and a robot"), things_named("一只戴着礼帽的狗")
+        ([('dog',), ('robot',)], [('top hat',), ('dog',)])
+        >>> things_named("a hat")
+        [('top hat', 'sun hat', 'cap', 'graduation cap')]
     """
     found = (_names().get(name.group().lower()) for name in _any_name().finditer(text))
     return list(dict.fromkeys(filter(None, found)))
