@@ -5,7 +5,6 @@ Shapes: P pictures, Y/X rows/columns, C channels, N sentences asked about each.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from polysee.checkpoints.json_files import read_json
 from polysee.datasets.scenes_truth import CONCEPTS
 from polysee.datasets.scenes_words import Language, name_of, things_named
 from polysee.errors import CheckpointError
+from polysee.inputs.prompts import is_chinese
 from polysee.models.align import Align
 from polysee.models.matcher import Matcher, mean_of_real
 from polysee.training.matcher_data import pixels_of, reader
@@ -109,14 +109,14 @@ class SceneMatcher:
         Shapes:
             returns: (P,), at most 0
         """
-        names = self._names("chinese" if re.search("[\u3400-\u9fff]", text) else "english")
+        names = self._names("chinese" if is_chinese(text) else "english")
+        asked = [[CONCEPTS.index(name) for name in meant] for meant in things_named(text)]
         total = np.zeros(len(maps), np.float32)
         for rows in _parts(np.arange(len(maps))):
             cells = self.model.look(maps[torch.from_numpy(rows)].to(self.device))
             sought = self.model.sought(cells, names.expand(len(cells), -1, -1))  # (P, A, G)
             chances = sought.log_softmax(1)
-            for meant in things_named(text):
-                numbers = [CONCEPTS.index(name) for name in meant]
+            for numbers in asked:
                 where = sought[:, numbers].softmax(2)
                 total[rows] += (where * chances[:, numbers]).sum(2).amax(1).cpu().numpy()
         return total

@@ -158,9 +158,7 @@ class MatcherTask:
             "expected": task.expected
             * tokens_expect(heard.expected.flatten(0, 1), *self._where(batch["places"])),
         }
-        names = self.model.matcher.named(self.names.to(cells.device))[
-            batch["language"]
-        ]  # (groups, A, D)
+        names = matcher.named(self.names.to(cells.device))[batch["language"]]  # (groups, A, D)
         none = self.model.nothing.expand(len(names), 1, -1)
         asked = torch.cat([names, none], dim=1).repeat_interleave(GROUP, 0)  # (P, A + 1, D)
         answers = {
