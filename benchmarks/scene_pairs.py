@@ -54,13 +54,13 @@ def measure(
             language: [[describe(s, language, g.seed, 1.0) for s in g.scenes] for g in groups]
             for language in LANGUAGES
         }
-        maps = matcher.look(pictures)
-        right = {k: by_matcher(matcher, maps, texts) for k, texts in told.items()}
+        cells = matcher.look(pictures)
+        right = {k: by_matcher(matcher, cells, texts) for k, texts in told.items()}
         own: dict[str, Any] = {"matcher": shares(right), "by": _split(fact, groups, right)}
         if codes is not None:
             parts = np.array_split(pictures, -(-len(pictures) // 32))
-            maps = matcher.look(np.concatenate([codes(some) for some in parts]))
-            right = {k: by_matcher(matcher, maps, texts) for k, texts in told.items()}
+            cells = matcher.look(np.concatenate([codes(some) for some in parts]))
+            right = {k: by_matcher(matcher, cells, texts) for k, texts in told.items()}
             own["through_codes"] = shares(right)
         images = embedder.embed_image([Image.fromarray(one) for one in pictures])
         own["cosine"] = shares({k: by_cosine(embedder, images, v) for k, v in told.items()})
@@ -69,11 +69,11 @@ def measure(
 
 
 def by_matcher(
-    matcher: SceneMatcher, maps: torch.Tensor, texts: Sequence[Sequence[str]]
+    matcher: SceneMatcher, cells: torch.Tensor, texts: Sequence[Sequence[str]]
 ) -> np.ndarray:
-    """Shapes: maps (2 N, C, Y, X), texts N pairs; returns (N, 2) bool, of each picture."""
+    """Shapes: cells (2 N, G, D), texts N pairs; returns (N, 2) bool, of each picture."""
     asked = [pair for pair in texts for _ in range(2)]
-    return own_preferred(matcher.agreement(maps, asked).reshape(-1, 2, 2))
+    return own_preferred(matcher.agreement(cells, asked).reshape(-1, 2, 2))
 
 
 def by_cosine(embedder: Embedder, images: np.ndarray, texts: Sequence[Sequence[str]]) -> np.ndarray:

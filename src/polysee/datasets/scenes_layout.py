@@ -26,6 +26,10 @@ _ENLARGED = 1.2  # the most, so that something has one of them
 _LEAST = 3  # steps that a thing by itself covers, however small it is said to be
 _GROUND = 11 / 12
 _APART = 1.14  # from one copy to the next, in widths
+# Of three things abreast and of four, how wide all together would be, in pictures: every second one stands further back, so
+# that each may reach behind its neighbours.
+_WIDE = {2: 1.0, 3: 1.25, 4: 4 / 3}
+_BACK = 3 / LATTICE  # how much higher those stand
 _GROWTH = 1.2  # how much larger each size of things is than the one below it
 
 # How far down the eyes are, as shares of the face's height: in Noto, in Fluent.
@@ -112,16 +116,19 @@ class Placement:
         if not beside:
             self.pieces = self._fitted(self._group(0), 0.0, 1.0, MARGIN, alone=True)
             return
-        order = _left_to_right(beside)
-        groups = [self._group(i, beside=True) for i in order]
-        margin = 0.02 if len(groups) == 2 else 0.0  # where there is little room, all of it
-        self.pieces = []
+        groups = [self._group(i, beside=True) for i in _left_to_right(beside)]
+        wide = _WIDE[len(scene.things)]
+        margin = 0.02 if wide == 1 else 0.0  # where there is little room, all of it
         widths = [_breadth(group) for group in groups]
+        before = (wide - 1) / (len(groups) - 1)
         start = 0.0
-        for group, width in zip(groups, widths, strict=True):
-            end = start + width / sum(widths)
-            self.pieces += self._fitted(group, start, end, margin)
-            start = end
+        ranks: tuple[list[Piece], list[Piece]] = [], []
+        for number, (group, width) in enumerate(zip(groups, widths, strict=True)):
+            end = start + wide * width / sum(widths)
+            rank = number % 2 if wide > 1 else None
+            ranks[rank or 0].extend(self._fitted(group, start, end, margin, rank=rank))
+            start = end - before
+        self.pieces = [*ranks[1], *ranks[0]]  # what stands further back is drawn first
 
     def _group(self, index: int, *, beside: bool = False) -> list[Piece]:
         """A thing, and what it wears, holds, sits on, stands before or is under."""
@@ -192,13 +199,13 @@ class Placement:
         one = _at_most(one, cover.height * (0.55 if umbrella else 0.42))
         if umbrella:  # the handle would stand before a face
             return [replace(cover, bottom=-0.42 * one.height, grounded=False), one]
-        side = self.draw.choice((-1, 1)) * (0.25 * cover.width)
+        side = self.draw.choice((-1, 1)) * 0.32 * cover.width
         return [cover, replace(one, x=side, bottom=0.03)]
 
     def _before(self, relation: Relation) -> list[Piece]:
         behind, one = self._piece(relation.object), self._piece(relation.subject)
         one = _at_most(one, 0.55 * min(behind.width, behind.height) + 0.06)
-        side = self.draw.choice((-1, 1)) * 0.2 * behind.width
+        side = self.draw.choice((-1, 1)) * 0.32 * behind.width
         return [behind, replace(one, x=side, bottom=0.12)]
 
     def _worn(self, relation: Relation) -> list[Piece]:
@@ -251,11 +258,17 @@ class Placement:
         margin: float,
         *,
         alone: bool = False,
+        rank: int | None = None,
     ) -> list[Piece]:
-        """Move a group into a part of the picture, and make it small enough to be seen whole."""
+        """Move a group into a part of the picture, and make it small enough to be seen whole.
+
+        Args:
+            rank: 0 in front, 1 further back; None where there is but one.
+        """
         left, top, right, low = _box(group)
         room = end - start - 2 * margin
-        largest = min(room / (right - left), (_GROUND - MARGIN) / (low - top))
+        ground = _GROUND - (rank or 0) * _BACK
+        largest = min(room / (right - left), (ground - MARGIN) / (low - top))
         single = alone and len(group) == 1  # it keeps its size; others fill their part
         scale = min(largest, 1.15 if single else 2.0)
         copies = len(group) > 1 and len({piece.thing for piece in group}) == 1
@@ -267,9 +280,9 @@ class Placement:
         spare = max(0.0, room - width)
         step = self.draw.choice((-1, 0, 1)) / LATTICE if single else 0.0
         x = start + margin + spare / 2 + step - left * scale
-        y = min(_GROUND, 1 - MARGIN - low * scale)
+        y = min(ground, 1 - MARGIN - low * scale)
         high = y + top * scale
-        if high > 0.3 or self._flies(group):  # little in an empty picture: nearer to the middle
+        if rank is None and (high > 0.3 or self._flies(group)):  # little in an empty picture: nearer to the middle
             y -= (high - 0.12) * 0.45
         edge = (group[0].x - group[0].width / 2) * scale
         x = _on_lattice(x, edge, start - left * scale, end - right * scale)

@@ -1,6 +1,6 @@
 """What `polysee.load` returns for a matcher, and which matcher puts drawings in order.
 
-Shapes: P pictures, Y/X rows/columns, C channels, N sentences asked about each.
+Shapes: P pictures, Y/X rows/columns, C channels, N sentences asked about each, G cells, D hidden size.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from polysee.datasets.scenes_words import Language, name_of, things_named
 from polysee.errors import CheckpointError
 from polysee.inputs.prompts import is_chinese
 from polysee.models.align import Align
-from polysee.models.matcher import Matcher, mean_of_real
+from polysee.models.matcher import Matcher, all_agree, mean_of_real
 from polysee.training.matcher_data import pixels_of, reader
 
 BUNDLED_MATCHER = "polysee/scene-matcher"
@@ -66,38 +66,46 @@ class SceneMatcher:
         Shapes:
             pictures: (P, Y, X, C) uint8, of any size
         """
-        maps = self.look(pictures)
-        agrees = self.agreement(maps, [[text]] * len(pictures))[:, 0]
-        return (agrees + _CERTAIN * self.recognised(maps, text)).tolist()
+        cells = self.look(pictures)
+        agrees = self.agreement(cells, [[text]] * len(pictures))[:, 0]
+        return (agrees + _CERTAIN * self.recognised(cells, text)).tolist()
 
+    @torch.inference_mode()
     def look(self, pictures: np.ndarray) -> torch.Tensor:
-        """What the image tower makes of pictures (P, Y, X, C) uint8: the same for every sentence."""
+        """What the cells of pictures show, the same for every sentence.
+
+        Shapes:
+            pictures: (P, Y, X, C) uint8, of any size
+            returns: (P, G, D)
+        """
         self._seen += len(pictures)
         read = self._fast if self._seen > _MANY else self._plain
         parts = (pixels_of(some, self.card.pixels).to(self.device) for some in _parts(pictures))
-        return torch.cat([read(some) for some in parts])
+        return torch.cat([self.model.look(read(some)) for some in parts])
 
     @torch.inference_mode()
-    def agreement(self, maps: torch.Tensor, texts: Sequence[Sequence[str]]) -> np.ndarray:
+    def agreement(self, cells: torch.Tensor, texts: Sequence[Sequence[str]]) -> np.ndarray:
         """How well each of its N sentences fits each picture: the log-probability that all of it agrees.
 
         Args:
-            maps: of `look`.
+            cells: of `look`.
             texts: for each picture, as many as for the others.
         Shapes:
             returns: (P, N) float32
         """
         found = []
-        for rows in _parts(np.arange(len(maps))):
+        for rows in _parts(np.arange(len(cells))):
             asked = [text for row in rows for text in texts[row]]
             tokens, mask = (x.to(self.device) for x in self.tokenizer(asked))
             states = self.text(tokens, mask).unflatten(0, (len(rows), -1))
-            some = maps[torch.from_numpy(rows)].to(self.device)
-            found.append(self.model(some, states, mask.unflatten(0, (len(rows), -1))).cpu().numpy())
+            mask = mask.unflatten(0, (len(rows), -1))
+            some = cells[torch.from_numpy(rows)].to(self.device)
+            said = self.model.compare(some, self.model.listen(states, mask), mask)
+            found.append(all_agree(said.tokens, mask).cpu().numpy())
         return np.concatenate(found)
 
     @torch.inference_mode()
-    def recognised(self, maps: torch.Tensor, text: str) -> np.ndarray:
+    def recognised(self, cells: torch.Tensor, text: str) -> np.ndarray:
         """How surely the cells of each picture that would show a thing show it, and no other of the made world: the
         log-probability, summed over the things that a sentence names.
 
@@ -105,16 +113,16 @@ class SceneMatcher:
         else.
 
         Args:
-            maps: of `look`.
+            cells: of `look`.
         Shapes:
             returns: (P,), at most 0
         """
         names = self._names("chinese" if is_chinese(text) else "english")
         asked = [[CONCEPTS.index(name) for name in meant] for meant in things_named(text)]
-        total = np.zeros(len(maps), np.float32)
-        for rows in _parts(np.arange(len(maps))):
-            cells = self.model.look(maps[torch.from_numpy(rows)].to(self.device))
-            sought = self.model.sought(cells, names.expand(len(cells), -1, -1))  # (P, A, G)
+        total = np.zeros(len(cells), np.float32)
+        for rows in _parts(np.arange(len(cells))):
+            some = cells[torch.from_numpy(rows)].to(self.device)
+            sought = self.model.sought(some, names.expand(len(some), -1, -1))  # (P, A, G)
             chances = sought.log_softmax(1)
             for numbers in asked:
                 where = sought[:, numbers].softmax(2)

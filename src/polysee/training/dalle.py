@@ -221,9 +221,10 @@ class DalleTask:
 
 
 def _is_difficult(scene: Scene) -> bool:
-    """Whether something in it is small, since it is held, or has to be painted."""
-    held = any(relation.kind == "holding" for relation in scene.relations)
-    return held or any(thing.colour for thing in scene.things)
+    """Whether something in it is small or partly hidden, or has to be painted."""
+    if len(scene.things) > 2 or any(thing.colour for thing in scene.things):
+        return True
+    return any(relation.kind in ("holding", "in front of") for relation in scene.relations)
 
 
 def _vocabulary(task: TrainDalle) -> Backend:

@@ -37,6 +37,7 @@ from polysee.training.recipe_drawing import TrainJudge
 from polysee.training.through_codes import load_through_codes
 
 FIRST_SEED = 500 * 10**9  # others begin at their own seed, times 10^9
+_NODES = 7  # a side, between which a picture is pulled
 VALIDATION_SEED = 2_000_000  # the validation pictures are the same whatever a run's own seed is
 
 
@@ -76,6 +77,8 @@ class JudgeTask:
         drawn = [draw_scene(s, seed, size) for s, seed in zip(scenes, seeds, strict=True)]
         pictures = np.stack([d.image for d in drawn])
         draw = np.random.default_rng([self.recipe.seed, seeds[0]])
+        if self.task.pulled:
+            pictures = pulled(pictures, self.task.pulled, draw)
         if self.codes is not None:
             blurred = np.flatnonzero(draw.random(len(pictures)) < self.task.blurred)
             if len(blurred):
@@ -184,6 +187,30 @@ def shares_of(owners: np.ndarray, things: int, grid_size: int) -> torch.Tensor:
     whose = torch.from_numpy(owners)[:, None] == torch.arange(1, things + 1).view(1, -1, 1, 1)
     shares = F.avg_pool2d(whose.float(), owners.shape[1] // grid_size)  # (B, M, rows, columns)
     return shares.flatten(2).mT
+
+
+def pulled(pictures: np.ndarray, most: float, draw: np.random.Generator) -> np.ndarray:
+    """Pictures whose parts are pulled out of place, smoothly, each by lot. Elastic distortion as in Simard et al. 2003
+    (Best practices for convolutional neural networks), over a coarse net of nodes in place of smoothed noise.
+
+    Args:
+        most: pixels that a node moves, to either side.
+    Shapes:
+        pictures: (B, Y, X, C) uint8
+        returns: (B, Y, X, C) uint8
+    """
+    count, rows, columns, channels = pictures.shape
+    reach = draw.uniform(0, most, (count, 1, 1, 1)) * (draw.random((count, 1, 1, 1)) < 0.7)
+    nodes = torch.from_numpy(reach * draw.uniform(-1, 1, (count, 2, _NODES, _NODES))).float()
+    size = (rows, columns)
+    moves = F.interpolate(nodes, size=size, mode="bicubic", align_corners=True).movedim(1, 3)
+    still = F.affine_grid(
+        torch.eye(2, 3).expand(count, -1, -1), [count, channels, *size], align_corners=False
+    )
+    grid = still + moves * 2 / torch.tensor([columns, rows])  # (B, Y, X, 2), the column first
+    seen = torch.from_numpy(pictures).movedim(3, 1).float()
+    found = F.grid_sample(seen, grid, padding_mode="border", align_corners=False)
+    return found.round().byte().movedim(1, 3).numpy()
 
 
 def spoiled(pixels: torch.Tensor, most: float, draw: np.random.Generator) -> torch.Tensor:

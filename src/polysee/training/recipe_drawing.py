@@ -57,7 +57,8 @@ class TrainDalle(Strict):
         things: how much more the codes of things count than those of the background.
         alone: the share of pictures that are to show one thing by itself, beside those that do anyway: what a word
             means is learnt from them first.
-        difficult: the share of pictures that are to show something that is held, or has one of our colours.
+        difficult: the share of pictures that are to show more than two kinds of things, something that is held or stands
+            before another, or one of our colours.
         tokenizer_scenes: how many scenes the vocabulary is learnt from.
         validation_pictures: of combinations that training never shows.
     """
@@ -103,6 +104,8 @@ class TrainJudge(Strict):
         spoiled: how much pictures are blurred at most, and a tenth of that noisy: made ones are not as clean.
         absent: how many concepts that are not there each picture is asked about; half of them the likeliest.
         validation_pictures: of combinations that training never shows.
+        pulled: how many pixels at most parts of a picture are pulled out of place, smoothly: a thing drawn awry is still
+            that thing.
     """
 
     kind: Literal["judge"]
@@ -119,3 +122,4 @@ class TrainJudge(Strict):
     spoiled: float = Field(0.6, ge=0, le=1)
     absent: int = Field(6, ge=2)
     validation_pictures: int = Field(500, ge=1)
+    pulled: float = Field(0.0, ge=0)

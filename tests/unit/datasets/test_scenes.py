@@ -197,6 +197,24 @@ def test_what_is_held_stands_on_the_lattice_in_one_of_few_sizes():
     assert seen > 50
 
 
+def test_of_three_abreast_every_second_stands_further_back_and_all_in_order():
+    seen = 0
+    for seed, scene in enumerate(scenes_of("training", range(400))):
+        beside = [r for r in scene.relations if r.kind == "left of"]
+        if len(scene.things) < 3:
+            continue
+        boxes = draw_scene(scene, seed).boxes
+        for relation in beside:
+            left, right = boxes[relation.subject], boxes[relation.object]
+            assert middle(right)[0] - middle(left)[0] > 0.12, (seed, left, right)
+            assert abs(right[3] - left[3]) > 0.1, (seed, left, right)
+        if len(beside) == len(scene.things) - 1:  # nobody holds or wears anything
+            wide = [max(box[2] - box[0], box[3] - box[1]) for box in boxes]
+            assert min(wide) > 0.24, (seed, wide)
+        seen += 1
+    assert seen > 50
+
+
 def test_nothing_has_the_colour_of_what_is_behind_it():
     behind = Counter()
     for scene in scenes_of("training", range(3000)):

@@ -44,5 +44,5 @@ def test_the_less_there_is_to_see_the_less_it_is_recognised(matcher, said):
 
 
 def test_what_names_nothing_is_not_looked_for(matcher):
-    maps = matcher.look(picture("lion")[None])
-    assert matcher.recognised(maps, "something red").tolist() == [0.0]
+    cells = matcher.look(picture("lion")[None])
+    assert matcher.recognised(cells, "something red").tolist() == [0.0]

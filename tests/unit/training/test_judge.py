@@ -28,7 +28,7 @@ from polysee.inputs.pixels import PixelRecipe
 from polysee.models.dvae import Dvae, DvaeConfig
 from polysee.models.judge import Judge
 from polysee.objectives.judge import answer, cells_shown, hardest_absent, present
-from polysee.training.judge import JudgeTask, shares_of, spoiled
+from polysee.training.judge import JudgeTask, pulled, shares_of, spoiled
 from polysee.training.judging import accuracy, decoys
 from polysee.training.parts import Part
 from polysee.training.recipe import Recipe
@@ -256,6 +256,24 @@ def test_spoiling_is_of_each_picture_alone():
     changes = (spoiled(pixels, 1.0, np.random.default_rng(1)) - pixels).abs().mean((1, 2, 3))
     assert changes.max() > 0.1
     assert changes.min() < changes.max() / 2
+
+
+def test_pulling_moves_parts_a_little_and_some_pictures_not_at_all():
+    columns = np.arange(0, 240, 5, np.uint8)  # 48, each brighter than the one before it
+    pictures = np.broadcast_to(columns[None, None, :, None], (40, 48, 48, 3)).copy()
+    assert np.array_equal(pulled(pictures, 1e-9, np.random.default_rng(0)), pictures)
+    moved = np.abs(pulled(pictures, 3.0, np.random.default_rng(0)).astype(int) - pictures) / 5
+    inside = moved[:, :, 4:-4].reshape(40, -1)
+    still = inside.max(1) == 0
+    assert 4 <= still.sum() <= 20
+    assert 1.5 < inside.max() < 4.5  # cubic curves swing a little beyond their nodes
+    assert (inside[~still].max(1) > 2 * inside[~still].mean(1)).all()  # not the whole picture alike
+    straight, awry = (
+        JudgeTask(asked, asked.task).batch(3)
+        for asked in (recipe(spoiled=0.0, pulled=most) for most in (0.0, 4.0))
+    )
+    assert torch.equal(straight["shares"], awry["shares"])
+    assert not torch.equal(straight["pixels"], awry["pixels"])
 
 
 def test_losses_are_cross_entropies():

@@ -218,9 +218,9 @@ def test_the_folder_matches_pictures_of_any_size(folder):
     scores = matcher.scores(rows, "一只狗")
     assert len(scores) == 3
     assert all(score < 0 for score in scores)
-    maps = matcher.look(rows)
-    more = matcher.agreement(maps, [["一只狗", "a red car on the beach"]] * 3)
-    known = matcher.recognised(maps, "一只狗")
+    cells = matcher.look(rows)
+    more = matcher.agreement(cells, [["一只狗", "a red car on the beach"]] * 3)
+    known = matcher.recognised(cells, "一只狗")
     np.testing.assert_allclose(more[:, 0] + 3 * known, scores, atol=1e-4)
 
 
