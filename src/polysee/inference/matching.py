@@ -15,9 +15,8 @@ from polysee.checkpoints.bundled import bundled_folder, bundled_models
 from polysee.checkpoints.folder import Card, folder_hash, load_folder, load_folder_tokenizer
 from polysee.checkpoints.json_files import read_json
 from polysee.datasets.scenes_truth import CONCEPTS
-from polysee.datasets.scenes_words import Language, name_of, things_named
+from polysee.datasets.scenes_words import name_of, things_named
 from polysee.errors import CheckpointError
-from polysee.inputs.prompts import is_chinese
 from polysee.models.align import Align
 from polysee.models.matcher import Matcher, all_agree, mean_of_real
 from polysee.training.matcher_data import pixels_of, reader
@@ -58,7 +57,7 @@ class SceneMatcher:
         self._plain = reader(tower, config.cuts, config.image_size, fast=False)
         self._fast = reader(tower, config.cuts, config.image_size, fast=device.type == "cpu")
         self._seen = 0
-        self._named: dict[Language, torch.Tensor] = {}
+        self._named: torch.Tensor | None = None
 
     def scores(self, pictures: np.ndarray, text: str) -> list[float]:
         """How well each picture fits a sentence, at most 0: `agreement`, and three times `recognised`.
@@ -117,7 +116,7 @@ class SceneMatcher:
         Shapes:
             returns: (P,), at most 0
         """
-        names = self._names("chinese" if is_chinese(text) else "english")
+        names = self._all_names()
         asked = [[CONCEPTS.index(name) for name in meant] for meant in things_named(text)]
         total = np.zeros(len(cells), np.float32)
         for rows in _parts(np.arange(len(cells))):
@@ -129,14 +128,15 @@ class SceneMatcher:
                 total[rows] += (where * chances[:, numbers]).sum(2).amax(1).cpu().numpy()
         return total
 
-    def _names(self, language: Language) -> torch.Tensor:
-        """What asks for every thing of the made world, (A, D)."""
-        if language not in self._named:
-            words = [name_of(concept, language) for concept in CONCEPTS]
-            tokens, mask = (x.to(self.device) for x in self.tokenizer(words))
-            names = mean_of_real(self.text(tokens, mask), mask)
-            self._named[language] = self.model.named(names)
-        return self._named[language]
+    def _all_names(self) -> torch.Tensor:
+        """What asks for every thing of the made world, (A, D): by its Chinese name, whatever a sentence is in."""
+        if self._named is None:
+            tokens, mask = self.tokenizer([name_of(concept, "chinese") for concept in CONCEPTS])
+            mask = mask.to(self.device)
+            self._named = self.model.named(
+                mean_of_real(self.text(tokens.to(self.device), mask), mask)
+            )
+        return self._named
 
 
 def bundled_matcher(device: str = "auto") -> SceneMatcher | None:
