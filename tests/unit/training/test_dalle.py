@@ -98,11 +98,15 @@ def test_scenes_may_be_the_difficult_ones(dvae):
     first = asked.seed * 10**9
     scenes = [task._scene(seed) for seed in range(first, first + 60)]
     alone = [s for s in scenes if len(s.things) == 1 and s.things[0].count == 1]
-    held = [s for s in scenes if any(r.kind == "holding" for r in s.relations)]
-    painted = [s for s in scenes if any(thing.colour for thing in s.things)]
+    hard = ("holding", "in front of")
+    found = {
+        "together": [s for s in scenes if any(r.kind in hard for r in s.relations)],
+        "painted": [s for s in scenes if any(thing.colour for thing in s.things)],
+        "many": [s for s in scenes if len(s.things) > 2],
+    }
     assert len(alone) > 20
-    assert len(held) > 3
-    assert all(s in alone or s in held or s in painted for s in scenes)
+    assert min(map(len, found.values())) > 3
+    assert all(s in alone or any(s in kind for kind in found.values()) for s in scenes)
     assert {s.split for s in scenes} == {"training"}
 
 
