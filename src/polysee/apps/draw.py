@@ -144,7 +144,9 @@ def _check(prompt: str, count: int, steering: Steering) -> None:
     if not 1 <= count <= MOST_PICTURES:
         raise ConfigError(f"the number of pictures must be from 1 to {MOST_PICTURES}, not {count}")
     if not 0 <= steering.seed <= SEEDS - count:
-        raise ConfigError(f"seed {steering.seed} is out of range: 0 to {SEEDS - count} for {count}")
+        raise ConfigError(
+            f"seed {steering.seed} is out of range: from 0 to {SEEDS - count} for {count} pictures"
+        )
 
 
 def _as_it_is_read(prompt: str, steering: Steering) -> tuple[str, Steering]:

@@ -246,6 +246,10 @@ MESSAGES = (
         "开头有 {0} 个词元；模型连同要写的内容一共只能读 {1} 个",
     ),
     ("a text has {} tokens; the model reads {}", "文字有 {0} 个词元；模型最多读 {1} 个"),
+    (
+        "seed {} is out of range: from 0 to {} for {} pictures",
+        "种子 {0} 超出范围：画 {2} 张时从 0 到 {1}",
+    ),
     ("{} is out of range: {}", "{0} 超出范围：{1}"),
     (
         "{}: no such data set, neither here nor under POLYSEE_DATA ({})",

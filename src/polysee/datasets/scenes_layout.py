@@ -26,8 +26,8 @@ _ENLARGED = 1.2  # the most, so that something has one of them
 _LEAST = 3  # steps that a thing by itself covers, however small it is said to be
 _GROUND = 11 / 12
 _APART = 1.14  # from one copy to the next, in widths
-# Of three things abreast and of four, how wide all together would be, in pictures: every second one stands further back, so
-# that each may reach behind its neighbours.
+# By the number of things in a row, worn and held ones counted: how wide their parts of it are together, in pictures. Of more
+# than two every second part lies further back, so that it may reach behind its neighbours.
 _WIDE = {2: 1.0, 3: 1.25, 4: 4 / 3}
 _BACK = 3 / LATTICE  # how much higher those stand
 _GROWTH = 1.2  # how much larger each size of things is than the one below it
@@ -120,15 +120,18 @@ class Placement:
         wide = _WIDE[len(scene.things)]
         margin = 0.02 if wide == 1 else 0.0  # where there is little room, all of it
         widths = [_breadth(group) for group in groups]
-        before = (wide - 1) / (len(groups) - 1)
+        overlap = (wide - 1) / (len(groups) - 1)
         start = 0.0
-        ranks: tuple[list[Piece], list[Piece]] = [], []
+        front: list[Piece] = []
+        back: list[Piece] = []
         for number, (group, width) in enumerate(zip(groups, widths, strict=True)):
             end = start + wide * width / sum(widths)
-            rank = number % 2 if wide > 1 else None
-            ranks[rank or 0].extend(self._fitted(group, start, end, margin, rank=rank))
-            start = end - before
-        self.pieces = [*ranks[1], *ranks[0]]  # what stands further back is drawn first
+            behind = wide > 1 and number % 2 == 1
+            ground = _GROUND - _BACK if behind else _GROUND
+            fitted = self._fitted(group, start, end, margin, ground=ground, rises=wide == 1)
+            (back if behind else front).extend(fitted)
+            start = end - overlap
+        self.pieces = [*back, *front]
 
     def _group(self, index: int, *, beside: bool = False) -> list[Piece]:
         """A thing, and what it wears, holds, sits on, stands before or is under."""
@@ -258,16 +261,17 @@ class Placement:
         margin: float,
         *,
         alone: bool = False,
-        rank: int | None = None,
+        ground: float = _GROUND,
+        rises: bool = True,
     ) -> list[Piece]:
         """Move a group into a part of the picture, and make it small enough to be seen whole.
 
         Args:
-            rank: 0 in front, 1 further back; None where there is but one.
+            ground: where it stands.
+            rises: whether what is low, or flies, is moved up to where there is room.
         """
         left, top, right, low = _box(group)
         room = end - start - 2 * margin
-        ground = _GROUND - (rank or 0) * _BACK
         largest = min(room / (right - left), (ground - MARGIN) / (low - top))
         single = alone and len(group) == 1  # it keeps its size; others fill their part
         scale = min(largest, 1.15 if single else 2.0)
@@ -282,7 +286,7 @@ class Placement:
         x = start + margin + spare / 2 + step - left * scale
         y = min(ground, 1 - MARGIN - low * scale)
         high = y + top * scale
-        if rank is None and (high > 0.3 or self._flies(group)):  # little in an empty picture: nearer to the middle
+        if rises and (high > 0.3 or self._flies(group)):  # little in an empty picture: nearer to the middle
             y -= (high - 0.12) * 0.45
         edge = (group[0].x - group[0].width / 2) * scale
         x = _on_lattice(x, edge, start - left * scale, end - right * scale)

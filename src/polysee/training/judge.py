@@ -37,8 +37,8 @@ from polysee.training.recipe_drawing import TrainJudge
 from polysee.training.through_codes import load_through_codes
 
 FIRST_SEED = 500 * 10**9  # others begin at their own seed, times 10^9
-_NODES = 7  # a side, between which a picture is pulled
 VALIDATION_SEED = 2_000_000  # the validation pictures are the same whatever a run's own seed is
+_NODES = 7  # a side, between which a picture is pulled
 
 
 class JudgeTask:
@@ -193,8 +193,10 @@ def pulled(pictures: np.ndarray, most: float, draw: np.random.Generator) -> np.n
     """Pictures whose parts are pulled out of place, smoothly, each by lot. Elastic distortion as in Simard et al. 2003
     (Best practices for convolutional neural networks), over a coarse net of nodes in place of smoothed noise.
 
+    What is true of the picture stays: at most half a cell of the judge's moves.
+
     Args:
-        most: pixels that a node moves, to either side.
+        most: about how many pixels a part moves along either axis, at most.
     Shapes:
         pictures: (B, Y, X, C) uint8
         returns: (B, Y, X, C) uint8

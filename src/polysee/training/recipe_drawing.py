@@ -102,10 +102,10 @@ class TrainJudge(Strict):
             kept from all other training, and a judge has to know a thing in these too.
         renumbered: likewise the share of scenes whose things stand there in any number.
         spoiled: how much pictures are blurred at most, and a tenth of that noisy: made ones are not as clean.
+        pulled: how many pixels parts of a picture are pulled out of place along either axis, smoothly, at most: a thing
+            drawn awry is still that thing.
         absent: how many concepts that are not there each picture is asked about; half of them the likeliest.
         validation_pictures: of combinations that training never shows.
-        pulled: how many pixels at most parts of a picture are pulled out of place, smoothly: a thing drawn awry is still
-            that thing.
     """
 
     kind: Literal["judge"]
@@ -120,6 +120,6 @@ class TrainJudge(Strict):
     recoloured: float = Field(0.0, ge=0, le=1)
     renumbered: float = Field(0.0, ge=0, le=1)
     spoiled: float = Field(0.6, ge=0, le=1)
+    pulled: float = Field(0.0, ge=0)
     absent: int = Field(6, ge=2)
     validation_pictures: int = Field(500, ge=1)
-    pulled: float = Field(0.0, ge=0)

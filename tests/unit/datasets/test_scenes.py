@@ -197,7 +197,7 @@ def test_what_is_held_stands_on_the_lattice_in_one_of_few_sizes():
     assert seen > 50
 
 
-def test_of_three_abreast_every_second_stands_further_back_and_all_in_order():
+def test_of_more_than_two_in_a_row_every_second_stands_further_back_and_all_in_order():
     seen = 0
     for seed, scene in enumerate(scenes_of("training", range(400))):
         beside = [r for r in scene.relations if r.kind == "left of"]
@@ -210,7 +210,7 @@ def test_of_three_abreast_every_second_stands_further_back_and_all_in_order():
             assert abs(right[3] - left[3]) > 0.1, (seed, left, right)
         if len(beside) == len(scene.things) - 1:  # nobody holds or wears anything
             wide = [max(box[2] - box[0], box[3] - box[1]) for box in boxes]
-            assert min(wide) > 0.24, (seed, wide)
+            assert min(wide) > (0.32 if len(boxes) == 3 else 0.24), (seed, wide)
         seen += 1
     assert seen > 50
 

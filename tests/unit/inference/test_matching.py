@@ -43,6 +43,13 @@ def test_the_less_there_is_to_see_the_less_it_is_recognised(matcher, said):
     assert (matcher.recognised(matcher.look(shown), "water in the sea, 一二三") <= 0).all()
 
 
+def test_a_thing_is_recognised_alike_in_either_language(matcher):
+    cells = matcher.look(np.stack([picture("lion"), picture("dog")]))
+    english, chinese = (matcher.recognised(cells, said) for said in ("a lion", "一头狮子"))
+    assert np.array_equal(english, chinese)
+    assert english[0] > english[1]
+
+
 def test_what_names_nothing_is_not_looked_for(matcher):
     cells = matcher.look(picture("lion")[None])
     assert matcher.recognised(cells, "something red").tolist() == [0.0]

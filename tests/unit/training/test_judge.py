@@ -259,15 +259,20 @@ def test_spoiling_is_of_each_picture_alone():
 
 
 def test_pulling_moves_parts_a_little_and_some_pictures_not_at_all():
-    columns = np.arange(0, 240, 5, np.uint8)  # 48, each brighter than the one before it
-    pictures = np.broadcast_to(columns[None, None, :, None], (40, 48, 48, 3)).copy()
+    pictures = np.zeros((40, 48, 36, 3), np.uint8)
+    pictures[..., 0] += 5 * np.arange(48, dtype=np.uint8)[:, None]  # each row brighter than the one above
+    pictures[..., 1] += 5 * np.arange(36, dtype=np.uint8)  # each column than the one left of it
     assert np.array_equal(pulled(pictures, 1e-9, np.random.default_rng(0)), pictures)
-    moved = np.abs(pulled(pictures, 3.0, np.random.default_rng(0)).astype(int) - pictures) / 5
-    inside = moved[:, :, 4:-4].reshape(40, -1)
-    still = inside.max(1) == 0
-    assert 4 <= still.sum() <= 20
-    assert 1.5 < inside.max() < 4.5  # cubic curves swing a little beyond their nodes
-    assert (inside[~still].max(1) > 2 * inside[~still].mean(1)).all()  # not the whole picture alike
+    found = pulled(pictures, 3.0, np.random.default_rng(0))
+    assert (found.shape, found.dtype) == (pictures.shape, np.uint8)
+    moved = np.abs(found.astype(int) - pictures)[:, 4:-4, 4:-4] / 5  # pixels
+    for axis in (0, 1):
+        inside = moved[..., axis].reshape(40, -1)
+        still = inside.max(1) == 0
+        assert 4 <= still.sum() <= 20
+        assert 1.5 < inside.max() < 4.5  # cubic curves swing a little beyond their nodes
+        assert (inside[~still].max(1) > 2 * inside[~still].mean(1)).all()  # not all alike
+    assert not moved[..., 2].any()
     straight, awry = (
         JudgeTask(asked, asked.task).batch(3)
         for asked in (recipe(spoiled=0.0, pulled=most) for most in (0.0, 4.0))
