@@ -26,8 +26,8 @@ _ENLARGED = 1.2  # the most, so that something has one of them
 _LEAST = 3  # steps that a thing by itself covers, however small it is said to be
 _GROUND = 11 / 12
 _APART = 1.14  # from one copy to the next, in widths
-# By the number of things in a row, worn and held ones counted: how wide their parts of it are together, in pictures. Of more
-# than two every second part lies further back, so that it may reach behind its neighbours.
+# By the number of things in a row, worn and held ones counted: how wide their parts of it are together, in pictures.
+# Of more than two every second part lies further back, so that it may reach behind its neighbours.
 _WIDE = {2: 1.0, 3: 1.25, 4: 4 / 3}
 _BACK = 3 / LATTICE  # how much higher those stand
 _GROWTH = 1.2  # how much larger each size of things is than the one below it
@@ -286,7 +286,9 @@ class Placement:
         x = start + margin + spare / 2 + step - left * scale
         y = min(ground, 1 - MARGIN - low * scale)
         high = y + top * scale
-        if rises and (high > 0.3 or self._flies(group)):  # little in an empty picture: nearer to the middle
+        if rises and (
+            high > 0.3 or self._flies(group)
+        ):  # little in an empty picture: nearer to the middle
             y -= (high - 0.12) * 0.45
         edge = (group[0].x - group[0].width / 2) * scale
         x = _on_lattice(x, edge, start - left * scale, end - right * scale)

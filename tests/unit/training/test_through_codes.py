@@ -39,7 +39,23 @@ def test_only_the_share_of_codes_that_is_asked_for_goes_astray(seen):
     assert other[0] == 0
     assert 0 < other[1] < 0.5
     assert 0.5 * other[2] < 2 * other[1] < 2 * other[2]
-    assert other[2] < 0.9  # what is drawn follows from what is true before it
+
+
+def test_what_is_drawn_follows_from_what_is_true_before_it(seen):
+    codes, _, drawn, texts = seen
+    true = codes.model.encode_image(codes.pixels.normalise(pictures_of(drawn)))
+    text, wholly = Text(*codes.tokenizer(texts)), torch.ones(4 * len(true), 1)
+    right = [
+        astray(codes.model, text, before, wholly, torch.Generator().manual_seed(0))
+        == true.repeat_interleave(4, 0)
+        for before in (
+            true,
+            true.roll(1, 0),
+        )  # after another picture's codes next to none would be right
+    ]
+    own, strange = (hits.unflatten(0, (-1, 4)).float().mean((1, 2)) for hits in right)
+    assert (own > 2 * strange).all()
+    assert own.mean() > 8 * strange.mean()
 
 
 def test_a_scene_can_go_astray_several_times(seen):
