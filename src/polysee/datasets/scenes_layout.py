@@ -286,9 +286,8 @@ class Placement:
         x = start + margin + spare / 2 + step - left * scale
         y = min(ground, 1 - MARGIN - low * scale)
         high = y + top * scale
-        if rises and (
-            high > 0.3 or self._flies(group)
-        ):  # little in an empty picture: nearer to the middle
+        # Little in an empty picture: nearer to the middle.
+        if rises and (high > 0.3 or self._flies(group)):
             y -= (high - 0.12) * 0.45
         edge = (group[0].x - group[0].width / 2) * scale
         x = _on_lattice(x, edge, start - left * scale, end - right * scale)

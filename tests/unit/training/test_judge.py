@@ -260,10 +260,9 @@ def test_spoiling_is_of_each_picture_alone():
 
 def test_pulling_moves_parts_a_little_and_some_pictures_not_at_all():
     pictures = np.zeros((40, 48, 36, 3), np.uint8)
-    pictures[..., 0] += (
-        5 * np.arange(48, dtype=np.uint8)[:, None]
-    )  # each row brighter than the one above
-    pictures[..., 1] += 5 * np.arange(36, dtype=np.uint8)  # each column than the one left of it
+    # In red each row is brighter than the one above it, in green each column than the one left of it.
+    pictures[..., 0] += 5 * np.arange(48, dtype=np.uint8)[:, None]
+    pictures[..., 1] += 5 * np.arange(36, dtype=np.uint8)
     assert np.array_equal(pulled(pictures, 1e-9, np.random.default_rng(0)), pictures)
     found = pulled(pictures, 3.0, np.random.default_rng(0))
     assert (found.shape, found.dtype) == (pictures.shape, np.uint8)

@@ -48,11 +48,9 @@ def test_what_is_drawn_follows_from_what_is_true_before_it(seen):
     right = [
         astray(codes.model, text, before, wholly, torch.Generator().manual_seed(0))
         == true.repeat_interleave(4, 0)
-        for before in (
-            true,
-            true.roll(1, 0),
-        )  # after another picture's codes next to none would be right
+        for before in (true, true.roll(1, 0))
     ]
+    # After another picture's codes next to none are right.
     own, strange = (hits.unflatten(0, (-1, 4)).float().mean((1, 2)) for hits in right)
     assert (own > 2 * strange).all()
     assert own.mean() > 8 * strange.mean()
