@@ -33,7 +33,9 @@ def pictures() -> tuple[str, ...]:
 def scene_layouts() -> LayoutConfig:
     """The sizes of the layouts of all scenes."""
     header = (len(STYLES), len(_PLACES), len(_GROUNDS), len(_GROUNDS))
-    return LayoutConfig(header, len(pictures()), len(_COLOURS))
+    painted = {p for c in concepts().values() if "tint" in c.roles for p in c.pictures}
+    tinted = tuple(number for number, picture in enumerate(pictures()) if picture in painted)
+    return LayoutConfig(header, len(pictures()), len(_COLOURS), tinted=tinted)
 
 
 def layout_tokens(scene: Scene, pieces: Sequence[Piece], config: LayoutConfig) -> np.ndarray:

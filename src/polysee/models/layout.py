@@ -17,6 +17,7 @@ V layout vocabulary, E appearance size.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -45,6 +46,8 @@ class LayoutConfig:
         steps: into how many parts a side of the picture is cut for the boxes' edges.
         sizes: in codes, in which it is known what things look like.
         appearance_size: E.
+        tinted: numbers of the pictures of things that can have any colour, in rising order.
+        tint_size: K, what is known of each place of those; how a colour changes it is one linear map of that.
     """
 
     header: tuple[int, ...] = (2, 10, 10, 10)
@@ -54,9 +57,18 @@ class LayoutConfig:
     steps: int = 48
     sizes: tuple[int, ...] = (2, 3, 4, 5, 6, 8, 10)
     appearance_size: int = 8
+    tinted: tuple[int, ...] = ()
+    tint_size: int = 16
 
     def __post_init__(self) -> None:
         check_sizes(self)
+        numbers = sorted(
+            {n for n in self.tinted if isinstance(n, int) and 0 <= n < self.num_pictures}
+        )
+        if numbers != list(self.tinted):
+            raise ConfigError(
+                f"tinted must be numbers below {self.num_pictures} in rising order, not {self.tinted}"
+            )
         for name, values in (("header", self.header), ("sizes", self.sizes)):
             if not values or any(not isinstance(n, int) or n < 1 for n in values):
                 raise ConfigError(f"{name} must be whole numbers from 1 on, not {values}")
@@ -149,6 +161,10 @@ class Layout(nn.Module):
         rows = config.header[0] * config.num_pictures
         self.appearance = nn.Embedding(rows * sum(n * n for n in config.sizes), size)
         self.colour = nn.Embedding(config.num_colours, size)
+        if config.tinted:
+            rows = config.header[0] * len(config.tinted)
+            self.tint = nn.Embedding(rows * sum(n * n for n in config.sizes), config.tint_size)
+            self.tints = nn.Embedding(config.num_colours, config.tint_size * size)
         self.expand = nn.Linear(_LAYERS * (2 * size + _EDGES), hidden_size)
         self.project = nn.Linear(hidden_size, hidden_size)
 
@@ -216,36 +232,78 @@ class Layout(nn.Module):
             ],
             dim=2,
         )  # fmt: skip
-        return torch.cat(
-            [self._appearance(picture, side, along, up), self.colour(colour), edges], dim=2
-        )
+        points = self._points(side, along, up)
+        looks = _mixed(self.appearance, picture, points)
+        if self.config.tinted:
+            looks = looks + self._tinted(picture, colour, points)
+        return torch.cat([looks, self.colour(colour), edges], dim=2)
 
-    def _appearance(
-        self, picture: torch.Tensor, side: torch.Tensor, along: torch.Tensor, up: torch.Tensor
-    ) -> torch.Tensor:
-        """Of a thing's vectors in the nearest size, those about a point, mixed by how near they are.
+    def _tinted(self, picture: torch.Tensor, colour: torch.Tensor, points: Points) -> torch.Tensor:
+        """What a colour changes of what a thing looks like; nothing of a thing that has always its own.
 
         Shapes:
-            picture, side, along, up: (B, N)
+            picture, colour: (B, N)
             returns: (B, N, E)
         """
-        sizes = torch.tensor(self.config.sizes, device=picture.device)
+        row = _rows_of_tinted(self.config).to(picture.device)[picture]
+        known = _mixed(self.tint, row.clamp(min=0), points) * (row >= 0)[..., None]  # (B, N, K)
+        changes = self.tints(colour).unflatten(2, (self.config.tint_size, -1))  # (B, N, K, E)
+        return (known[..., None, :] @ changes).squeeze(2)
+
+    def _points(self, side: torch.Tensor, along: torch.Tensor, up: torch.Tensor) -> Points:
+        """Among the vectors of a thing in the nearest size, the four about a point, and how near each of them is."""
+        sizes = torch.tensor(self.config.sizes, device=side.device)
         nearest = (side[..., None].log() - sizes.log()).abs().argmin(2)
         starts = F.pad((sizes**2).cumsum(0), (1, 0))
         size = sizes[nearest]  # (B, N)
-        first = picture * starts[-1] + starts[nearest]
         x, y = (
             torch.minimum((share * size - 0.5).clamp(min=0), size - 1.0) for share in (along, up)
         )
-        mixed = torch.zeros((), device=picture.device)
+        rows, shares = [], []
         for upper in (0, 1):
             for later in (0, 1):
                 row = torch.minimum(y.floor() + upper, size - 1.0)
                 column = torch.minimum(x.floor() + later, size - 1.0)
-                near = (1 - (y - y.floor() - upper).abs()) * (1 - (x - x.floor() - later).abs())
-                rows = first + (row * size + column).long()
-                mixed = mixed + near[..., None] * self.appearance(rows)
-        return mixed
+                shares.append(
+                    (1 - (y - y.floor() - upper).abs()) * (1 - (x - x.floor() - later).abs())
+                )
+                rows.append(starts[nearest] + (row * size + column).long())
+        return Points(torch.stack(rows), torch.stack(shares), int(starts[-1]))
+
+
+class Points(NamedTuple):
+    """Where the vectors of a thing about some points stand among all that it has, and how much each of them counts.
+
+    Attributes:
+        rows: (4, B, N) int64; shares: (4, B, N), of sum 1.
+        each: how many vectors a thing has.
+    """
+
+    rows: torch.Tensor
+    shares: torch.Tensor
+    each: int
+
+
+def _mixed(vectors: nn.Embedding, thing: torch.Tensor, points: Points) -> torch.Tensor:
+    """The vectors of things about some points, mixed: thing (B, N) int64 to (B, N, size)."""
+    mixed = torch.zeros((), device=thing.device)
+    for rows, shares in zip(points.rows, points.shares, strict=True):
+        mixed = mixed + shares[..., None] * vectors(thing * points.each + rows)
+    return mixed
+
+
+@functools.cache
+def _rows_of_tinted(config: LayoutConfig) -> torch.Tensor:
+    """For every picture in every style its number among those that can have any colour; -1 where it is none.
+
+    Example:
+        >>> _rows_of_tinted(LayoutConfig(header=(2,), num_pictures=3, tinted=(0, 2))).tolist()
+        [0, -1, 1, 2, -1, 3]
+    """
+    rows = torch.full((config.header[0], config.num_pictures), -1)
+    count = config.header[0] * len(config.tinted)
+    rows[:, list(config.tinted)] = torch.arange(count).view(config.header[0], -1)
+    return rows.flatten()
 
 
 def appearance_rows(config: LayoutConfig, picture: int, size: int) -> slice:

@@ -28,10 +28,11 @@ from polysee.inputs.pixels import PixelRecipe
 from polysee.inputs.tokenizer import Tokenizer, train_bpe
 from polysee.models.dalle import Dalle, DalleConfig
 from polysee.models.dvae import Dvae, DvaeConfig
+from polysee.models.layout import LayoutConfig
 from polysee.objectives.dalle import LAYOUT_WEIGHT, layout_tokens_loss, text_and_picture
 from polysee.training.dvae import VALIDATION_SEED
 from polysee.training.folders import start_folder
-from polysee.training.layouts import looks_of_things
+from polysee.training.layouts import looks_of_things, tints_of_things
 from polysee.training.parts import WHOLE, Part
 from polysee.training.recipe import Recipe
 from polysee.training.recipe_drawing import TrainDalle
@@ -60,6 +61,8 @@ class DalleTask:
             raise ConfigError(f"{folder}: neither a discrete VAE with levels nor a DALL-E")
         if task.layouts and self.model.layout is None:
             self.model = _with_layouts(self.model, card.pixels)
+        if task.layouts and self.model.layout is not None and not self.model.layout.config.tinted:
+            self.model = _with_tints(self.model, card.pixels)
         self.model.dvae.requires_grad_(False)
         self.seeds = range(VALIDATION_SEED, VALIDATION_SEED + task.validation_pictures)
         self.held_out = scenes_of("validation", self.seeds, task.style)
@@ -222,7 +225,10 @@ class DalleTask:
 
 def _is_difficult(scene: Scene) -> bool:
     """Whether something in it is small or partly hidden, or has to be painted."""
-    if len(scene.things) > 2 or any(thing.colour for thing in scene.things):
+    things = scene.things
+    if len(things) > 2 or any(thing.colour or thing.size == "small" for thing in things):
+        return True
+    if len(things) > 1 and any(thing.count > 1 for thing in things):
         return True
     return any(relation.kind in ("holding", "in front of") for relation in scene.relations)
 
@@ -257,14 +263,37 @@ def _with_layouts(model: Dalle, pixels: PixelRecipe) -> Dalle:
     """The model, as it is, with layouts between text and picture, of which it knows nothing yet but what things look
     like."""
     grid, config = model.config.dvae.grid_size, scene_layouts()
-    config = replace(config, sizes=tuple(size for size in config.sizes if size <= grid))
-    new = Dalle(replace(model.config, layout=config))
-    left_out = new.load_state_dict(model.state_dict(), strict=False)
-    assert not left_out.unexpected_keys
+    sizes = tuple(size for size in config.sizes if size <= grid)
+    new = _grown(model, replace(config, sizes=sizes, tinted=()))
     assert new.layout is not None
     with torch.no_grad():
         new.layout.project.weight.zero_()  # a place says nothing at first
-        new.layout.appearance.weight.copy_(looks_of_things(config, model.dvae, pixels))
+        looks = looks_of_things(new.layout.config, model.dvae, pixels)
+        new.layout.appearance.weight.copy_(looks)
+    return new
+
+
+def _with_tints(model: Dalle, pixels: PixelRecipe) -> Dalle:
+    """The model, as it is, knowing what things look like in colours that are not their own."""
+    assert model.layout is not None
+    new = _grown(model, replace(model.layout.config, tinted=scene_layouts().tinted))
+    assert new.layout is not None
+    with torch.no_grad():
+        known, maps = tints_of_things(new.layout.config, model.dvae, pixels)
+        new.layout.tint.weight.copy_(known)
+        new.layout.tints.weight.copy_(maps)
+        # What looks painted is drawn as it looks, and not painted a second time.
+        new.layout.colour.weight.copy_(
+            new.layout.colour.weight[:1].expand_as(new.layout.colour.weight)
+        )
+    return new
+
+
+def _grown(model: Dalle, layout: LayoutConfig) -> Dalle:
+    """The model, with layouts of that kind: what it has of its weights it keeps."""
+    new = Dalle(replace(model.config, layout=layout))
+    left_out = new.load_state_dict(model.state_dict(), strict=False)
+    assert not left_out.unexpected_keys
     return new.eval()
 
 

@@ -1,6 +1,7 @@
 """What things look like, before anything is learnt of it: as the discrete VAE encodes each thing's own picture.
 
-Shapes: A pictures in all styles, E appearance size, Z size of a code's vector, Y/X rows/columns, C channels.
+Shapes: A pictures in all styles, E appearance size, K tint size, Z size of a code's vector, Y/X rows/columns,
+C channels.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import torch
 from PIL import Image
 from torch.nn import functional as F
 
-from polysee.datasets.scenes_art import STYLES, sprite
+from polysee.datasets.scenes_art import COLOURS, STYLES, sprite
 from polysee.datasets.scenes_layout_tokens import pictures
 from polysee.errors import ConfigError
 from polysee.inputs.pixels import PixelRecipe
@@ -46,13 +47,41 @@ def looks_of_things(config: LayoutConfig, dvae: Dvae, pixels: PixelRecipe) -> to
     for size in config.sizes:
         for start in range(0, len(arts), _AT_ONCE):
             some = arts[start : start + _AT_ONCE]
-            vectors = _encoded([art for _, art in some], size, dvae, pixels)
+            vectors = looks_of([art for _, art in some], size, dvae, pixels)
             for (number, _), vector in zip(some, vectors, strict=True):
                 looks[appearance_rows(config, number, size), :known] = vector
     return looks
 
 
-def _encoded(arts: list[Image.Image], size: int, dvae: Dvae, pixels: PixelRecipe) -> torch.Tensor:
+@torch.no_grad()
+def tints_of_things(
+    config: LayoutConfig, dvae: Dvae, pixels: PixelRecipe
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """What colours change of the vectors of `looks_of_things`: the best that K numbers a place and one linear map a
+    colour can say of it (singular value decomposition).
+
+    Shapes:
+        returns: (rows of `Layout.tint`, K); (colours, K * E), the first of which, its own colour, changes nothing
+    """
+    tinted = [pictures()[number] for number in config.tinted]
+    changes: list[torch.Tensor] = []
+    for style in STYLES:
+        for emoji in tinted:
+            arts = [sprite(emoji, style, colour) for colour in (None, *COLOURS)]
+            parts = [looks_of(arts, size, dvae, pixels) for size in config.sizes]
+            whole = torch.cat(parts, dim=1)[..., :-1]  # (colours, rows of one thing, Z)
+            changes.append((whole[1:] - whole[:1]).transpose(0, 1))
+    change = torch.cat(changes)  # (rows, colours - 1, Z)
+    most = min(config.tint_size, *change.flatten(1).shape)
+    left, size, right = torch.linalg.svd(change.flatten(1), full_matrices=False)
+    scale = size[:most].sqrt()
+    known = F.pad(left[:, :most] * scale, (0, config.tint_size - most))
+    maps = (scale[:, None] * right[:most]).unflatten(1, change.shape[1:])  # (K, colours - 1, Z)
+    wide = (0, config.appearance_size - change.shape[2], 1, 0, 0, config.tint_size - most)
+    return known, F.pad(maps, wide).transpose(0, 1).flatten(1)
+
+
+def looks_of(arts: list[Image.Image], size: int, dvae: Dvae, pixels: PixelRecipe) -> torch.Tensor:
     """Pictures `size` codes wide or high, from the lower left corner upwards.
 
     Shapes:

@@ -91,6 +91,26 @@ def test_what_a_thing_looks_like_is_read_in_its_size_from_its_lower_left_corner(
 
 
 @torch.no_grad()
+def test_a_colour_changes_what_a_thing_looks_like_by_its_own_map_if_it_can_have_any():
+    config = replace(CONFIG, tinted=(1, 3), tint_size=2)
+    layout = Layout(config, hidden_size=16, grid_size=GRID)
+    layout.tints.weight[0] = 0  # its own colour
+    place = torch.arange(GRID**2)
+    which = torch.zeros(1, GRID**2, dtype=torch.long)
+
+    def looks(picture, colour):
+        pieces = layout.pieces(tokens((picture, colour, 2, 4, 6, 8), style=1))
+        seen = layout._seen(pieces, which, place // GRID, place % GRID)[0, :, :3]
+        return seen.view(GRID, GRID, 3)[2:, 1:3].flip(0).flatten(0, 1)  # of the box, from below
+
+    assert_close(looks(2, 1), looks(2, 0))  # this one has always its own
+    whole = appearance_rows(CONFIG, 2 + 1, 2)  # the second that can, in the second style
+    change = layout.tint.weight[whole] @ layout.tints.weight[2].view(2, 3)
+    assert_close(looks(3, 2) - looks(3, 0), change)
+    assert not torch.allclose(looks(3, 2), looks(3, 1))
+
+
+@torch.no_grad()
 def test_a_layout_comes_between_text_and_picture_and_cached_equals_uncached():
     torch.manual_seed(0)
     config = DalleConfig(DVAE, 20, 5, 16, 2, 2, 32, layout=CONFIG)
@@ -144,6 +164,9 @@ def test_sizes_that_cannot_be_are_refused():
         LayoutConfig(header=(2, 0))
     with pytest.raises(ConfigError, match="num_pictures"):
         LayoutConfig(num_pictures=0)
+    for wrong in ((0, 4), (2, 1), (1, 1), (-1,), ("1",)):
+        with pytest.raises(ConfigError, match="tinted"):
+            LayoutConfig(num_pictures=4, tinted=wrong)
 
 
 @pytest.mark.parametrize(

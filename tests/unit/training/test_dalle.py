@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch.testing import assert_close
@@ -12,8 +14,10 @@ from polysee.checkpoints.folder import TOKENIZER, Card, load_folder, save_folder
 from polysee.errors import ConfigError
 from polysee.inference.drawing import ImageGenerator
 from polysee.inputs.pixels import PixelRecipe
+from polysee.models.dalle import Dalle
 from polysee.models.dvae import Dvae, DvaeConfig
 from polysee.training.dalle import DalleTask
+from polysee.training.layouts import tints_of_things
 from polysee.training.parts import Part
 from polysee.training.recipe import Recipe
 from polysee.training.run import train
@@ -103,9 +107,11 @@ def test_scenes_may_be_the_difficult_ones(dvae):
         "together": [s for s in scenes if any(r.kind in hard for r in s.relations)],
         "painted": [s for s in scenes if any(thing.colour for thing in s.things)],
         "many": [s for s in scenes if len(s.things) > 2],
+        "small": [s for s in scenes if any(thing.size == "small" for thing in s.things)],
+        "counted": [s for s in scenes if len(s.things) > 1 and any(t.count > 1 for t in s.things)],
     }
     assert len(alone) > 20
-    assert min(map(len, found.values())) > 3
+    assert min(map(len, found.values())) > 2
     assert all(s in alone or any(s in kind for kind in found.values()) for s in scenes)
     assert {s.split for s in scenes} == {"training"}
 
@@ -183,3 +189,24 @@ def test_layouts_come_to_a_model_that_had_none(dvae, tmp_path):
     kept = DalleTask(again, again.task).model
     for name, value in kept.state_dict().items():
         assert torch.equal(generator.model.state_dict()[name], value), name
+
+
+@torch.no_grad()
+def test_what_colours_change_comes_to_a_model_that_did_not_know(dvae, tmp_path):
+    asked = recipe(dvae, layouts=True)
+    old = DalleTask(asked, asked.task)
+    plain = replace(old.model.config.layout, tinted=())
+    model = Dalle(replace(old.model.config, layout=plain)).eval()
+    save_folder(tmp_path, model, Card(PixelRecipe(32)), half=False)
+    old.tokenizer.save(tmp_path / TOKENIZER)
+    asked = recipe(tmp_path, layouts=True)
+    new = DalleTask(asked, asked.task).model
+    assert new.layout is not None
+    assert new.layout.config.tinted
+    kept = new.state_dict()
+    changed = {n for n, value in model.state_dict().items() if not value.equal(kept[n])}
+    assert changed == {"layout.colour.weight"}
+    assert new.layout.colour.weight.unique(dim=0).shape[0] == 1
+    known, maps = tints_of_things(new.layout.config, new.dvae, PixelRecipe(32))
+    assert_close(new.layout.tint.weight, known)
+    assert not maps[0].any()  # its own colour
