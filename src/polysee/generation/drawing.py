@@ -22,6 +22,7 @@ from polysee.models.layout import END
 MOST_GUIDANCE = 100.0
 _TRIES = 8  # layouts, of which one goes with the codes that stand already
 _GROUNDS = 64  # headers, of which one goes with the codes that stand already
+_FIRMLY = 2.0  # as strongly as what is drawn is guided what it settles to
 _FAR = 2**40  # from the seeds of one try to those of the next
 
 
@@ -50,6 +51,7 @@ def draw_codes(
     decoding: Decoding,
     *,
     guidance: float = 1.0,
+    settled: bool = False,
     away_from: Text | None = None,
     given: Given | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -60,6 +62,8 @@ def draw_codes(
         decoding: temperature, `top_k`, `top_p` and seed; the rest has no meaning here.
         guidance: how much further than the text says to go from what would be drawn without it. Ho and Salimans 2022
             (https://arxiv.org/abs/2207.12598), who do so in diffusion; 1 is the text alone.
+        settled: where there is guidance, return at each place what `_settled` makes of all codes that could have been
+            drawn there: so what chance brought in is read on, but not seen.
         away_from: what not to draw, in the place of no text at all.
         given: codes that are kept; the others are drawn as what came before them wants it.
         progress: called with the number of codes drawn and their number in all.
@@ -82,19 +86,25 @@ def draw_codes(
             codes = given.codes[:, : given.start]
             if given.start < total:
                 hidden = painter.read(codes)
+        shown, vectors = codes, model.dvae.code_vectors()
         guess = Map.of(model.code_output)
         while codes.shape[1] < total:
-            logits = _guided(guess(hidden), count, guidance)
-            drawn = sampler(logits, [[]] * count)[:, None]  # (B, 1)
+            logits = guess(hidden)
+            drawn = sampler(_guided(logits, count, guidance), [[]] * count)[:, None]  # (B, 1)
+            seen = drawn
+            if settled and other is not None:
+                firmly = _guided(logits, count, _FIRMLY * guidance)
+                seen = _settled(firmly, decoding.temperature, vectors)[:, None]
             if given is not None:
                 place = slice(codes.shape[1], codes.shape[1] + 1)
-                drawn = torch.where(given.fixed[:, place], given.codes[:, place], drawn)
-            codes = torch.cat([codes, drawn], dim=1)
+                fixed, stands = given.fixed[:, place], given.codes[:, place]
+                drawn, seen = (torch.where(fixed, stands, code) for code in (drawn, seen))
+            codes, shown = torch.cat([codes, drawn], dim=1), torch.cat([shown, seen], dim=1)
             if codes.shape[1] < total:
                 hidden = painter.read(drawn)
             if progress is not None:
                 progress(codes.shape[1], total)
-        return codes
+        return shown
 
 
 @torch.inference_mode()
@@ -223,6 +233,20 @@ def _guided(logits: torch.Tensor, count: int, guidance: float) -> torch.Tensor:
         return logits
     wanted, other = logits.chunk(2)
     return other + guidance * (wanted - other)
+
+
+def _settled(logits: torch.Tensor, temperature: float, vectors: torch.Tensor) -> torch.Tensor:
+    """The codes whose vectors are nearest to the mean ones of all that could be drawn; the likeliest at temperature 0.
+
+    Shapes:
+        logits: (B, K); vectors: (K, Z)
+        returns: (B,) int64
+    """
+    if temperature == 0:
+        return logits.argmax(1)
+    vectors = vectors.double()  # so exact that no other rows of a batch decide
+    mean = (logits.double() / temperature).softmax(1) @ vectors  # (B, Z)
+    return torch.cdist(mean, vectors, compute_mode="donot_use_mm_for_euclid_dist").argmin(1)
 
 
 class _Reading:

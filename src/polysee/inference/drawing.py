@@ -128,7 +128,7 @@ class ImageGenerator:
             codes, fixed = (x.to(self.device).expand(count, -1) for x in given[:2])
             given = Given(codes, fixed, given.start)
         return draw_codes(
-            self.model, text, decoding, guidance=guidance, away_from=away, given=given,
+            self.model, text, decoding, guidance=guidance, settled=True, away_from=away, given=given,
             progress=progress,
         )  # fmt: skip
 

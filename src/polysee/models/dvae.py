@@ -308,6 +308,12 @@ class Dvae(nn.Module):
         """Pixels to codes."""
         return self.quantize(pixels).codes
 
+    def code_vectors(self) -> torch.Tensor:
+        """What the decoder reads for each of the codes that there are: (K, Z)."""
+        device = next(self.decoder.parameters()).device
+        codes = torch.arange(self.quantizer.num_codes, device=device)
+        return self.quantizer.vectors(codes.view(1, 1, -1))[0, :, 0].mT
+
     def decode(self, codes: torch.Tensor) -> torch.Tensor:
         """Codes to pixels."""
         return self.decoder(self.quantizer.vectors(codes))

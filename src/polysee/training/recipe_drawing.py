@@ -57,8 +57,8 @@ class TrainDalle(Strict):
         things: how much more the codes of things count than those of the background.
         alone: the share of pictures that are to show one thing by itself, beside those that do anyway: what a word
             means is learnt from them first.
-        difficult: the share of pictures that are to show more than two kinds of things, something that is held or
-            stands before another, or one of our colours.
+        difficult: the share of pictures that are to show more than two kinds of things, several of one beside
+            another, something that is small, held or stands before another, or one of our colours.
         tokenizer_scenes: how many scenes the vocabulary is learnt from.
         validation_pictures: of combinations that training never shows.
     """

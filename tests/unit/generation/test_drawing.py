@@ -69,6 +69,34 @@ def test_guidance_is_the_formula(model, guidance, negative):
     assert torch.equal((without + guidance * (with_text - without)).argmax(2), drawn)
 
 
+@torch.no_grad()
+def test_what_is_seen_is_the_middle_of_what_could_have_been_drawn(model):
+    read, guidance = text(3), 2.0
+    drawn = draw_codes(model, read, FREE, guidance=guidance)
+    settled = draw_codes(model, read, FREE, guidance=guidance, settled=True)
+    untold = Text(read.tokens, torch.zeros_like(read.mask))
+    with_text, without = model(*read, drawn).codes, model(*untold, drawn).codes
+    firmly = without + 2 * guidance * (with_text - without)
+    vectors = model.dvae.code_vectors()
+    mean = firmly.softmax(2) @ vectors
+    wanted = (mean[:, :, None] - vectors).square().sum(3).argmin(2)
+    assert torch.equal(settled, wanted)
+    assert not torch.equal(settled, drawn)
+    one = Decoding(temperature=1.0, seed=4)
+    alone = draw_codes(model, text(1), one, guidance=guidance, settled=True)
+    assert torch.equal(settled[1:2], alone)
+    # Without guidance nothing says where to settle; at temperature 0 there is one code that could be drawn.
+    free = draw_codes(model, read, FREE)
+    assert torch.equal(draw_codes(model, read, FREE, settled=True), free)
+    likeliest = draw_codes(model, read, GREEDY, guidance=guidance)
+    settled = draw_codes(model, read, GREEDY, guidance=guidance, settled=True)
+    with_text, without = model(*read, likeliest).codes, model(*untold, likeliest).codes
+    assert torch.equal((without + 2 * guidance * (with_text - without)).argmax(2), settled)
+    codes, fixed = torch.randint(0, 36, (3, 16)), torch.arange(16).expand(3, -1) % 3 == 1
+    kept = draw_codes(model, read, FREE, guidance=3.0, settled=True, given=Given(codes, fixed))
+    assert torch.equal(kept[fixed], codes[fixed])
+
+
 def test_what_is_given_stays(model):
     codes = torch.randint(0, 36, (2, 16))
     first = torch.arange(16).expand(2, -1) < 5

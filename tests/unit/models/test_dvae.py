@@ -67,6 +67,8 @@ def test_codes_are_all_that_the_decoder_needs():
         assert codes.shape == (2, model.config.grid_size, model.config.grid_size)
         assert torch.equal(codes, made.quantized.codes)
         assert_close(model.decode(codes), made.pixels)
+        read = model.code_vectors()[codes].permute(0, 3, 1, 2)
+        assert_close(model.decoder(read), made.pixels)
 
 
 def test_gumbel_draws_while_it_learns_and_takes_the_likeliest_after():
