@@ -1,6 +1,7 @@
 """Draw the codes of pictures, one after the other, steered by a text; first their layout, where a model writes one.
 
-Shapes: B pictures, T text tokens, P places of a layout, N codes of a picture, K codes that there are, D hidden size.
+Shapes: B pictures, T text tokens, P places of a layout, N codes of a picture, K codes that there are, Z size of
+a code's vector, D hidden size.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import torch
 from torch.nn import functional as F
 
 from polysee.errors import ConfigError
-from polysee.generation.sampling import Decoding, Sampler
+from polysee.generation.sampling import COLDEST, Decoding, Sampler
 from polysee.generation.stepping import Map, Stepper
 from polysee.layers.attention import Cache
 from polysee.models.dalle import Dalle
@@ -22,7 +23,7 @@ from polysee.models.layout import END
 MOST_GUIDANCE = 100.0
 _TRIES = 8  # layouts, of which one goes with the codes that stand already
 _GROUNDS = 64  # headers, of which one goes with the codes that stand already
-_FIRMLY = 2.0  # as strongly as what is drawn is guided what it settles to
+_FIRMLY = 2.0  # times the guidance of what is drawn: what is shown settles by it
 _FAR = 2**40  # from the seeds of one try to those of the next
 
 
@@ -62,8 +63,8 @@ def draw_codes(
         decoding: temperature, `top_k`, `top_p` and seed; the rest has no meaning here.
         guidance: how much further than the text says to go from what would be drawn without it. Ho and Salimans 2022
             (https://arxiv.org/abs/2207.12598), who do so in diffusion; 1 is the text alone.
-        settled: where there is guidance, return at each place what `_settled` makes of all codes that could have been
-            drawn there: so what chance brought in is read on, but not seen.
+        settled: where there is guidance, return at each place what `_settled` makes of the chances of all codes there,
+            guided twice as far: so what chance brought in is read on, but not seen.
         away_from: what not to draw, in the place of no text at all.
         given: codes that are kept; the others are drawn as what came before them wants it.
         progress: called with the number of codes drawn and their number in all.
@@ -236,17 +237,19 @@ def _guided(logits: torch.Tensor, count: int, guidance: float) -> torch.Tensor:
 
 
 def _settled(logits: torch.Tensor, temperature: float, vectors: torch.Tensor) -> torch.Tensor:
-    """The codes whose vectors are nearest to the mean ones of all that could be drawn; the likeliest at temperature 0.
+    """The codes whose vectors are nearest to the mean of all codes' vectors, by their chances; the likeliest at
+    temperature 0.
 
     Shapes:
         logits: (B, K); vectors: (K, Z)
         returns: (B,) int64
     """
-    if temperature == 0:
+    if temperature < COLDEST:
         return logits.argmax(1)
-    vectors = vectors.double()  # so exact that no other rows of a batch decide
-    mean = (logits.double() / temperature).softmax(1) @ vectors  # (B, Z)
-    return torch.cdist(mean, vectors, compute_mode="donot_use_mm_for_euclid_dist").argmin(1)
+    # In double, which not every device has: which of two is nearer is not left to rounding.
+    chances, known = (logits.cpu().double() / temperature).softmax(1), vectors.cpu().double()
+    distances = torch.cdist(chances @ known, known, compute_mode="donot_use_mm_for_euclid_dist")
+    return distances.argmin(1).to(logits.device)
 
 
 class _Reading:

@@ -309,7 +309,7 @@ class Dvae(nn.Module):
         return self.quantize(pixels).codes
 
     def code_vectors(self) -> torch.Tensor:
-        """What the decoder reads for each of the codes that there are: (K, Z)."""
+        """What the decoder reads for each of the codes that there are: (V, Z)."""
         device = next(self.decoder.parameters()).device
         codes = torch.arange(self.quantizer.num_codes, device=device)
         return self.quantizer.vectors(codes.view(1, 1, -1))[0, :, 0].mT

@@ -12,7 +12,7 @@ six for each piece in the order of drawing: which picture of a thing, its colour
 end, over and over. One that is all end says nothing.
 
 Shapes: B batch, P places of a layout, M pieces, N codes of a picture, G rows and columns of codes, D hidden size,
-V layout vocabulary, E appearance size.
+V layout vocabulary, E appearance size, K tint size.
 """
 
 from __future__ import annotations
@@ -268,7 +268,7 @@ class Layout(nn.Module):
                     (1 - (y - y.floor() - upper).abs()) * (1 - (x - x.floor() - later).abs())
                 )
                 rows.append(starts[nearest] + (row * size + column).long())
-        return Points(torch.stack(rows), torch.stack(shares), int(starts[-1]))
+        return Points(torch.stack(rows), torch.stack(shares), sum(n * n for n in self.config.sizes))
 
 
 class Points(NamedTuple):

@@ -274,7 +274,8 @@ def _with_layouts(model: Dalle, pixels: PixelRecipe) -> Dalle:
 
 
 def _with_tints(model: Dalle, pixels: PixelRecipe) -> Dalle:
-    """The model, as it is, knowing what things look like in colours that are not their own."""
+    """The model, knowing what things look like in colours that are not their own, in place of what it had learnt of
+    colours."""
     assert model.layout is not None
     new = _grown(model, replace(model.layout.config, tinted=scene_layouts().tinted))
     assert new.layout is not None

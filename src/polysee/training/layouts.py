@@ -62,7 +62,13 @@ def tints_of_things(
 
     Shapes:
         returns: (rows of `Layout.tint`, K); (colours, K * E), the first of which, its own colour, changes nothing
+    Raises:
+        ConfigError: E is too small.
     """
+    if config.appearance_size < dvae.quantizer.code_size:
+        raise ConfigError(
+            f"appearance_size must be at least {dvae.quantizer.code_size}, not {config.appearance_size}"
+        )
     tinted = [pictures()[number] for number in config.tinted]
     changes: list[torch.Tensor] = []
     for style in STYLES:

@@ -48,7 +48,8 @@ class TrainDalle(Strict):
             `training.start_vectors`.
         style: of the art, one alone; both without it.
         patterns, last_pattern, reach: what of the picture each layer sees; see `models.dalle`.
-        layouts: give a DALL-E that has none layouts between text and picture; see `models.layout`.
+        layouts: give a DALL-E that has none layouts between text and picture, and one that has them what colours change
+            of the looks of things; see `models.layout`.
         more_layouts: how many more sentences of each batch are shown with their layout alone, which costs little; half
             of them are about three things or four, which are the hardest to lay out.
         unconditional: the share of pictures that are shown without a text, so that drawing can be guided; of the

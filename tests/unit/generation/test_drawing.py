@@ -23,6 +23,7 @@ from polysee.generation.drawing import (
 )
 from polysee.generation.sampling import Decoding
 from polysee.inference import load
+from polysee.inference.drawing import OWN_GUIDANCE, ImageGenerator, Steering
 from polysee.models.dalle import Dalle
 from polysee.models.layout import END, LayoutConfig
 
@@ -229,3 +230,18 @@ def test_a_picture_that_stands_already_goes_on_before_its_ground():
 def test_a_model_without_layouts_writes_none(model):
     with pytest.raises(ConfigError, match="without a layout"):
         layout_of(model, 1)
+
+
+def test_what_a_generator_draws_is_settled(drawing_folder):
+    generator = load(drawing_folder)
+    assert isinstance(generator, ImageGenerator)
+    read = generator._read("一只狗", None, 2)
+    asked = Steering(seed=3)
+    decoding = Decoding(temperature=asked.temperature, top_p=asked.top_p, seed=3)
+    free, settled = (
+        draw_codes(generator.model, read, decoding, guidance=OWN_GUIDANCE, settled=settled)
+        for settled in (False, True)
+    )
+    drawn = generator.draw_codes("一只狗", 2, asked)
+    assert torch.equal(drawn, settled)
+    assert not torch.equal(drawn, free)
