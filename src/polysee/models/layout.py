@@ -5,7 +5,7 @@ and written by one Transformer; here they are a list of boxes, as in Gupta et al
 (https://arxiv.org/abs/2006.14615). So a sentence is understood first, and a code is drawn by what stands at its place.
 
 Differs from both: a place in the picture also reads which boxes cover it, and what the thing in each looks like just
-there, from vectors that the model keeps of every thing in a few sizes.
+there, from vectors that the model keeps of every thing in a few sizes, and of what a colour changes of them.
 
 A layout is one token for each part of its header (of the made world: style, place and two colours of the ground), then
 six for each piece in the order of drawing: which picture of a thing, its colour, left, top, right, bottom; then the
@@ -95,6 +95,11 @@ class LayoutConfig:
     def first_edge(self) -> int:
         return self.first_colour + self.num_colours
 
+    @property
+    def places_of_thing(self) -> int:
+        """How many places of a thing something is known of, in all sizes."""
+        return sum(n * n for n in self.sizes)
+
     def alphabet(self, place: int) -> range:
         """The tokens that can stand at a place, beside the end where a piece begins.
 
@@ -158,12 +163,11 @@ class Layout(nn.Module):
         self.token = nn.Embedding(config.vocab_size, hidden_size)
         self.position = nn.Embedding(config.length, hidden_size)
         self.output = nn.Linear(hidden_size, config.vocab_size)
-        rows = config.header[0] * config.num_pictures
-        self.appearance = nn.Embedding(rows * sum(n * n for n in config.sizes), size)
+        each = config.header[0] * config.places_of_thing  # rows, in every style and size
+        self.appearance = nn.Embedding(config.num_pictures * each, size)
         self.colour = nn.Embedding(config.num_colours, size)
         if config.tinted:
-            rows = config.header[0] * len(config.tinted)
-            self.tint = nn.Embedding(rows * sum(n * n for n in config.sizes), config.tint_size)
+            self.tint = nn.Embedding(len(config.tinted) * each, config.tint_size)
             self.tints = nn.Embedding(config.num_colours, config.tint_size * size)
         self.expand = nn.Linear(_LAYERS * (2 * size + _EDGES), hidden_size)
         self.project = nn.Linear(hidden_size, hidden_size)
@@ -268,7 +272,7 @@ class Layout(nn.Module):
                     (1 - (y - y.floor() - upper).abs()) * (1 - (x - x.floor() - later).abs())
                 )
                 rows.append(starts[nearest] + (row * size + column).long())
-        return Points(torch.stack(rows), torch.stack(shares), sum(n * n for n in self.config.sizes))
+        return Points(torch.stack(rows), torch.stack(shares), self.config.places_of_thing)
 
 
 class Points(NamedTuple):
@@ -313,7 +317,7 @@ def appearance_rows(config: LayoutConfig, picture: int, size: int) -> slice:
         >>> appearance_rows(LayoutConfig(num_pictures=5, sizes=(2, 3)), 1, 3)
         slice(17, 26, None)
     """
-    each = sum(n * n for n in config.sizes)
+    each = config.places_of_thing
     before = sum(n * n for n in config.sizes[: config.sizes.index(size)])
     start = picture * each + before
     return slice(start, start + size**2)

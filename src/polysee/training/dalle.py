@@ -59,10 +59,8 @@ class DalleTask:
             self.model = _fresh(task, found, self.tokenizer.backend)
         else:
             raise ConfigError(f"{folder}: neither a discrete VAE with levels nor a DALL-E")
-        if task.layouts and self.model.layout is None:
-            self.model = _with_layouts(self.model, card.pixels)
-        if task.layouts and self.model.layout is not None and not self.model.layout.config.tinted:
-            self.model = _with_tints(self.model, card.pixels)
+        if task.layouts:
+            self.model = _with_tints(_with_layouts(self.model, card.pixels), card.pixels)
         self.model.dvae.requires_grad_(False)
         self.seeds = range(VALIDATION_SEED, VALIDATION_SEED + task.validation_pictures)
         self.held_out = scenes_of("validation", self.seeds, task.style)
@@ -260,8 +258,10 @@ def _fresh(task: TrainDalle, dvae: Dvae, backend: Backend) -> Dalle:
 
 
 def _with_layouts(model: Dalle, pixels: PixelRecipe) -> Dalle:
-    """The model, as it is, with layouts between text and picture, of which it knows nothing yet but what things look
-    like."""
+    """The model, as it is, with layouts between text and picture where it has none, of which it knows nothing yet but
+    what things look like."""
+    if model.layout is not None:
+        return model
     grid, config = model.config.dvae.grid_size, scene_layouts()
     sizes = tuple(size for size in config.sizes if size <= grid)
     new = _grown(model, replace(config, sizes=sizes, tinted=()))
@@ -275,8 +275,10 @@ def _with_layouts(model: Dalle, pixels: PixelRecipe) -> Dalle:
 
 def _with_tints(model: Dalle, pixels: PixelRecipe) -> Dalle:
     """The model, knowing what things look like in colours that are not their own, in place of what it had learnt of
-    colours."""
+    colours, where it did not know it."""
     assert model.layout is not None
+    if model.layout.config.tinted:
+        return model
     new = _grown(model, replace(model.layout.config, tinted=scene_layouts().tinted))
     assert new.layout is not None
     with torch.no_grad():

@@ -36,7 +36,7 @@ def looks_of_things(config: LayoutConfig, dvae: Dvae, pixels: PixelRecipe) -> to
     if config.appearance_size < known:
         raise ConfigError(f"appearance_size must be at least {known}, not {config.appearance_size}")
     generator = torch.Generator().manual_seed(0)
-    rows = config.header[0] * config.num_pictures * sum(n * n for n in config.sizes)
+    rows = config.header[0] * config.num_pictures * config.places_of_thing
     looks = _DEVIATION * torch.randn(rows, config.appearance_size, generator=generator)
     arts = [
         (style * config.num_pictures + number, sprite(emoji, name))
