@@ -101,6 +101,12 @@ def test_filters():
         found = keep_top_p(logits, p)
         assert torch.equal(found[1:], wanted[1:])
         assert torch.equal(found.isinf().sum(1), wanted.isinf().sum(1))
+    many = torch.randn(3, 2000, generator=draw)
+    for p in (0.05, 0.6, 0.999):  # of few tokens, and of more than are sorted at first
+        for spread in (0.1, 5.0):
+            assert torch.equal(
+                keep_top_p(spread * many, p), TopPLogitsWarper(p)(None, spread * many)
+            )
     for penalty in (0.8, 1.0, 1.7):
         wanted = RepetitionPenaltyLogitsProcessor(penalty)(texts, logits.clone())
         assert torch.equal(penalise_repetition(logits, texts.tolist(), penalty), wanted)

@@ -46,6 +46,24 @@ class Given(NamedTuple):
     start: int = 0
 
 
+class Steps(NamedTuple):
+    """A model's weights, as they were when they were taken, for one token after the other.
+
+    Attributes:
+        blocks: of what is read.
+        code, layout: the guesses at what comes next; None where the model writes no layouts.
+    """
+
+    blocks: Stepper
+    code: Map
+    layout: Map | None
+
+    @classmethod
+    def of(cls, model: Dalle) -> Steps:
+        layout = None if model.layout is None else Map(model.layout.output)
+        return cls(Stepper(model.blocks, model.norm), Map(model.code_output), layout)
+
+
 def draw_codes(
     model: Dalle,
     text: Text,
@@ -56,6 +74,7 @@ def draw_codes(
     away_from: Text | None = None,
     given: Given | None = None,
     progress: Callable[[int, int], None] | None = None,
+    steps: Steps | None = None,
 ) -> torch.Tensor:
     """Draw pictures; row i is drawn with the seed `decoding.seed` + i, whatever else is in the batch.
 
@@ -68,6 +87,7 @@ def draw_codes(
         away_from: what not to draw, in the place of no text at all.
         given: codes that are kept; the others are drawn as what came before them wants it.
         progress: called with the number of codes drawn and their number in all.
+        steps: the model's, where they are at hand.
     Shapes:
         returns: (B, N) int64
     Raises:
@@ -80,17 +100,17 @@ def draw_codes(
         count, total = len(text.tokens), model.config.picture_length
         codes = torch.zeros(count, 0, dtype=torch.long, device=text.tokens.device)
         sampler = Sampler(decoding, count, text.tokens.device)
-        layout = _layout(model, text, decoding, away_from, guidance, given)
-        painter = _Painter(model, text, layout, other)
+        steps = steps or Steps.of(model)
+        layout = _layout(model, text, decoding, away_from, guidance, given, steps)
+        painter = _Painter(model, text, layout, other, steps)
         hidden = painter.last
         if given is not None and given.start:
             codes = given.codes[:, : given.start]
             if given.start < total:
                 hidden = painter.read(codes)
         shown, vectors = codes, model.dvae.code_vectors()
-        guess = Map.of(model.code_output)
         while codes.shape[1] < total:
-            logits = guess(hidden)
+            logits = steps.code(hidden)
             drawn = sampler(_guided(logits, count, guidance), [[]] * count)[:, None]  # (B, 1)
             seen = drawn
             if settled and other is not None:
@@ -118,12 +138,14 @@ def draw_layout(
     away_from: Text | None = None,
     ground: torch.Tensor | None = None,
     end: int | None = None,
+    steps: Steps | None = None,
 ) -> torch.Tensor:
     """Write down what a picture of each text shows and where; of tokens only those that can stand at a place are drawn.
 
     Args as of `draw_codes`, and:
         ground: what stands in the header behind the style, where that is known.
         end: of how many tokens alone; the rest says that there is nothing more.
+        steps: the model's, where they are at hand.
     Shapes:
         ground: (any,) int64, at most as many as there are
         returns: (B, P) int64
@@ -137,13 +159,16 @@ def draw_layout(
     sampler = Sampler(decoding, count, text.tokens.device)
     other = _other(text, away_from) if guidance != 1 else None
     texts = [text] if other is None else [text, other]
-    reading = _Reading(model, torch.cat([model.read_text(*one) for one in texts]))
-    guess = Map.of(model.layout.output)
+    steps = steps or Steps.of(model)
+    assert steps.layout is not None
+    reading = _Reading(model, torch.cat([model.read_text(*one) for one in texts]), steps)
     layout = torch.zeros(count, 0, dtype=torch.long, device=text.tokens.device)
     ended = torch.zeros(count, dtype=torch.bool, device=text.tokens.device)
     hidden = reading.last
     for place in range(config.length):
-        logits = _guided(guess(hidden), count, guidance).masked_fill(~legal[place], -torch.inf)
+        logits = _guided(steps.layout(hidden), count, guidance).masked_fill(
+            ~legal[place], -torch.inf
+        )
         token = sampler(logits, [[]] * count).masked_fill(ended, END)  # (B,)
         if ground is not None and 0 < place <= len(ground):
             token = ground[place - 1].expand(count)
@@ -163,6 +188,7 @@ def _layout(
     away_from: Text | None,
     guidance: float,
     given: Given | None,
+    steps: Steps,
 ) -> torch.Tensor | None:
     """The layouts to draw by: where codes stand already, of several the one that makes those likeliest."""
     if model.layout is None:
@@ -173,9 +199,11 @@ def _layout(
     ]
     # Guided away from no text at all, a layout has more of everything that is named than was asked for.
     guidance = 1.0 if away_from is None else guidance
-    ground = None if given is None or tries == 1 else _ground_of(model, text, given)
+    ground = None if given is None or tries == 1 else _ground_of(model, text, given, steps)
     layouts = [
-        draw_layout(model, text, d, guidance=guidance, away_from=away_from, ground=ground)
+        draw_layout(
+            model, text, d, guidance=guidance, away_from=away_from, ground=ground, steps=steps
+        )
         for d in decodings
     ]
     if given is None or tries == 1:
@@ -185,7 +213,7 @@ def _layout(
     return torch.stack(layouts)[best, torch.arange(len(best), device=best.device)]
 
 
-def _ground_of(model: Dalle, text: Text, given: Given) -> torch.Tensor:
+def _ground_of(model: Dalle, text: Text, given: Given, steps: Steps) -> torch.Tensor:
     """What stands in a layout's header behind the style, as it makes the first picture's given codes likeliest.
 
     Of many that the model writes by itself, in layouts without any piece: what is drawn over the ground is as odd in
@@ -199,7 +227,7 @@ def _ground_of(model: Dalle, text: Text, given: Given) -> torch.Tensor:
     untold = Text(text.tokens, torch.zeros_like(text.mask))
     many = Text(*(part[:1].expand(_GROUNDS, -1) for part in untold))
     free = Decoding(temperature=1.0, seed=0)
-    found = draw_layout(model, many, free, end=header).unique(dim=0)
+    found = draw_layout(model, many, free, end=header, steps=steps).unique(dim=0)
     alike = Text(*(part[:1].expand(len(found), -1) for part in text))
     loss = _loss(model, alike, given.codes[:1].expand(len(found), -1), found)
     return found[(loss * given.fixed[:1]).sum(1).argmin(), 1:header]
@@ -259,11 +287,11 @@ class _Reading:
         last: (rows, D), what is known after all that was given at first.
     """
 
-    def __init__(self, model: Dalle, read: torch.Tensor) -> None:
+    def __init__(self, model: Dalle, read: torch.Tensor, steps: Steps) -> None:
         self.model = model
         self.caches = [Cache() for _ in model.blocks]
         self.last = model.hidden(read, self.caches)[:, -1]
-        self._step = Stepper(model.blocks, model.norm)
+        self._step = steps.blocks
         config = model.config
         self._masks = [
             None  # a token that is new sees all before it
@@ -291,13 +319,18 @@ class _Painter:
     """
 
     def __init__(
-        self, model: Dalle, text: Text, layout: torch.Tensor | None, other: Text | None
+        self,
+        model: Dalle,
+        text: Text,
+        layout: torch.Tensor | None,
+        other: Text | None,
+        steps: Steps,
     ) -> None:
         self.model, self.twice = model, other is not None
         parts = [model.read_prefix(*text, layout)]
         if other is not None:
             parts.append(model.read_prefix(*other))
-        self._reading = _Reading(model, torch.cat([read for read, _ in parts]))
+        self._reading = _Reading(model, torch.cat([read for read, _ in parts]), steps)
         self._places = torch.cat([places for _, places in parts])
         self.last = self._reading.last
         self._drawn = 0

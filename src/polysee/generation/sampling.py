@@ -14,6 +14,7 @@ import torch
 from polysee.errors import ConfigError
 
 COLDEST = 1e-3  # temperatures below it are none
+_FEW = 256  # tokens
 
 
 @dataclass(frozen=True)
@@ -103,10 +104,14 @@ def keep_top_p(logits: torch.Tensor, p: float) -> torch.Tensor:
     """
     if p >= 1:
         return logits
-    values, order = logits.sort(stable=True)  # from the least likely
-    unlikely = values.softmax(-1).cumsum(-1) <= 1 - p
-    unlikely[:, -1] = False
-    return logits.masked_fill(torch.zeros_like(unlikely).scatter(1, order, unlikely), -torch.inf)
+    chances, tokens = logits.softmax(-1), logits.shape[-1]
+    for count in (min(_FEW, tokens), tokens):  # few are soon sorted, and mostly enough
+        likely, order = chances.topk(count)
+        likelier = likely.cumsum(-1) - likely  # how likely all before it are together
+        if bool((likelier[:, -1] >= p).all()):
+            break
+    kept = torch.zeros_like(logits, dtype=torch.bool).scatter(1, order, likelier < p)
+    return logits.masked_fill(~kept, -torch.inf)
 
 
 class Sampler:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import get_args
 
@@ -18,7 +19,7 @@ from polysee.checkpoints.folder import Card
 from polysee.datasets.scenes_art import Style
 from polysee.datasets.scenes_words import styled, unknown_words
 from polysee.errors import CheckpointError, ConfigError, QueryError
-from polysee.generation.drawing import Given, Text, draw_codes, told_by
+from polysee.generation.drawing import Given, Steps, Text, draw_codes, told_by
 from polysee.generation.sampling import Decoding
 from polysee.inputs.tokenizer import Tokenizer
 from polysee.models.dalle import Dalle
@@ -59,7 +60,7 @@ class ImageGenerator:
     """Draws pictures from texts.
 
     Attributes:
-        model: the bare module, float32, in eval mode.
+        model: the bare module, float32, in eval mode; drawn with as it was at the first drawing.
         styles: the art styles that it knows.
     """
 
@@ -129,8 +130,12 @@ class ImageGenerator:
             given = Given(codes, fixed, given.start)
         return draw_codes(
             self.model, text, decoding, guidance=guidance, settled=True, away_from=away, given=given,
-            progress=progress,
+            progress=progress, steps=self._steps,
         )  # fmt: skip
+
+    @cached_property
+    def _steps(self) -> Steps:
+        return Steps.of(self.model)
 
     def scores(self, prompt: str, codes: torch.Tensor, style: str | None = None) -> list[float]:
         """How well each picture fits the prompt: what the prompt tells of its codes, in nats a code.

@@ -222,13 +222,15 @@ class DalleTask:
 
 
 def _is_difficult(scene: Scene) -> bool:
-    """Whether something in it is small or partly hidden, or has to be painted."""
+    """Whether something in it is small, worn or partly hidden, or has to be painted."""
     things = scene.things
     if len(things) > 2 or any(thing.colour or thing.size == "small" for thing in things):
         return True
     if len(things) > 1 and any(thing.count > 1 for thing in things):
         return True
-    return any(relation.kind in ("holding", "in front of") for relation in scene.relations)
+    return any(
+        relation.kind in ("wearing", "holding", "in front of") for relation in scene.relations
+    )
 
 
 def _vocabulary(task: TrainDalle) -> Backend:

@@ -15,6 +15,7 @@ from polysee.datasets.scenes_layout_tokens import layout_tokens
 from polysee.errors import ConfigError
 from polysee.generation.drawing import (
     Given,
+    Steps,
     Text,
     _ground_of,
     draw_codes,
@@ -215,14 +216,15 @@ def test_a_picture_that_stands_already_chooses_among_layouts(laid):
 def test_a_picture_that_stands_already_goes_on_before_its_ground():
     """Most often: from above, a street is like snow to the bundled model."""
     generator, dog = load("polysee/dalle-nano"), Thing("dog")
+    model, steps = generator.model, Steps.of(generator.model)
     right = 0
     for place in ("meadow", "beach", "night", "street", "sea"):
         scene = Scene((dog,), (), Background(place), "noto")
         picture = draw_scene(scene, 1)
         codes = generator.codes_of(Image.fromarray(picture.image))[None]
         given = Given(codes, torch.arange(144)[None] < 72, 72)
-        found = _ground_of(generator.model, generator._read("a dog", None, 1), given)
-        told = layout_tokens(scene, picture.pieces, generator.model.layout.config)
+        found = _ground_of(model, generator._read("a dog", None, 1), given, steps)
+        told = layout_tokens(scene, picture.pieces, model.layout.config)
         right += found.tolist() == told[1:4].tolist()
     assert right >= 4
 
