@@ -126,9 +126,14 @@ def _weights(block: nn.Module) -> _Weights:
 
 
 def _packed(matrix: torch.Tensor, bias: torch.Tensor) -> torch.ScriptObject | None:
-    """The map with a matrix of 16 bits, where it is the same map and this machine can read it; else None."""
-    able = matrix.device.type == "cpu" and torch.backends.quantized.engine in ("x86", "fbgemm")
-    if not able or matrix.dtype != torch.float32 or not torch.equal(matrix.half().float(), matrix):
+    """The map with a matrix of 16 bits, where that is the same map and this machine can read it; else None."""
+    able = (
+        matrix.device.type == "cpu"
+        and matrix.dtype == torch.float32
+        and torch.backends.quantized.engine in ("x86", "fbgemm")
+        and hasattr(torch.ops.quantized, "linear_prepack_fp16")
+    )
+    if not able or not torch.equal(matrix.half().float(), matrix):
         return None
     packed: torch.ScriptObject = torch.ops.quantized.linear_prepack_fp16(matrix, bias)
     return packed
