@@ -1,6 +1,7 @@
 """Put a trained run's model where the package carries it, as float16.
 
 python -m recipes.bundle align-nano-3-read align-nano
+python -m recipes.bundle dalle-nano-on dalle-nano --dvae dalle-nano-decoder
 """
 
 from __future__ import annotations
@@ -9,8 +10,12 @@ import argparse
 import shutil
 from dataclasses import replace
 
+import torch
+
 from polysee.checkpoints.bundled import BUNDLED
 from polysee.checkpoints.folder import TOKENIZER, WEIGHTS, load_folder, save_folder
+from polysee.models.dalle import Dalle
+from polysee.models.dvae import Dvae
 from polysee.training.folders import start_folder
 
 
@@ -19,15 +24,33 @@ def main() -> None:
     parser.add_argument("run", help="a run's name, or a model folder")
     parser.add_argument("name", help="the bundled model's name, without polysee/")
     parser.add_argument("--revision", default="1")
+    parser.add_argument(
+        "--dvae", help="a run of its VAE's decoder, which takes the place of its own"
+    )
     arguments = parser.parse_args()
     source, target = start_folder(arguments.run), BUNDLED / arguments.name
     model, card = load_folder(source)
+    if arguments.dvae:
+        model = with_dvae(model, load_folder(start_folder(arguments.dvae))[0])
     save_folder(target, model, replace(card, revision=arguments.revision))
     if (source / TOKENIZER).exists():
         shutil.copy(source / TOKENIZER, target / TOKENIZER)
     size = (target / WEIGHTS).stat().st_size / 1e6
     count = sum(parameter.numel() for parameter in model.parameters()) / 1e6
     print(f"{target}: {count:.2f} M parameters, {size:.1f} MB")
+
+
+def with_dvae(model: Dalle, dvae: Dvae) -> Dalle:
+    """The DALL-E with this VAE, whose codes have to be those of its own."""
+    before, after = model.dvae.encoder.state_dict(), dvae.encoder.state_dict()
+    if any(not torch.equal(before[name].half(), after[name].half()) for name in before):
+        raise SystemExit("the VAE has codes of its own: its encoder is another")
+    grown = Dalle(replace(model.config, dvae=dvae.config))
+    grown.load_state_dict(
+        {name: x for name, x in model.state_dict().items() if not name.startswith("dvae.")}
+        | {f"dvae.{name}": x for name, x in dvae.state_dict().items()}
+    )
+    return grown
 
 
 if __name__ == "__main__":

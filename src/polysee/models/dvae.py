@@ -33,8 +33,9 @@ class DvaeConfig:
         image_size: of the pictures, which are square; a multiple of twice `patch_size`.
         patch_size: the side of the patches that the picture is cut into first; a code stands for twice that.
         hidden_size: D of the grid of codes; of the patches, half.
-        num_layers: of residual blocks at each of the two scales, in the encoder; the decoder has one more at each.
+        num_layers: of residual blocks at each of the two scales, in the encoder.
         levels: how many values each number of a code's vector can take; V is their product.
+        more_layers: that the decoder has at each scale.
     """
 
     image_size: int = 96
@@ -42,6 +43,7 @@ class DvaeConfig:
     hidden_size: int = 192
     num_layers: int = 2
     levels: tuple[int, ...] = (7, 5, 5, 5, 5)
+    more_layers: int = 1
 
     def __post_init__(self) -> None:
         check_sizes(self)
@@ -73,6 +75,7 @@ class GumbelDvaeConfig:
     num_layers: int = 2
     num_codes: int = 1024
     code_size: int = 64
+    more_layers: int = 1
 
     def __post_init__(self) -> None:
         check_sizes(self)
@@ -255,9 +258,9 @@ class Decoder(nn.Module):
         super().__init__()
         half = hidden_size // 2
         self.input = nn.Conv2d(code_size, hidden_size, 1)
-        self.coarse = _blocks(hidden_size, num_layers + 1)
+        self.coarse = _blocks(hidden_size, num_layers)
         self.widen = nn.ConvTranspose2d(hidden_size, half, 2, 2)
-        self.fine = _blocks(half, num_layers + 1)
+        self.fine = _blocks(half, num_layers)
         self.pixels = nn.Conv2d(half, 3 * patch_size**2, 3, padding=1)
         self.shuffle = nn.PixelShuffle(patch_size)
 
@@ -288,10 +291,11 @@ class Dvae(nn.Module):
         self._build(FiniteScalarQuantizer(config.levels))
 
     def _build(self, quantizer: FiniteScalarQuantizer | GumbelQuantizer) -> None:
-        sizes = (self.config.patch_size, self.config.hidden_size, self.config.num_layers)
-        self.encoder = Encoder(*sizes, quantizer.input_size)
+        config = self.config
+        sizes, layers = (config.patch_size, config.hidden_size), config.num_layers
+        self.encoder = Encoder(*sizes, layers, quantizer.input_size)
         self.quantizer = quantizer
-        self.decoder = Decoder(*sizes, quantizer.code_size)
+        self.decoder = Decoder(*sizes, layers + config.more_layers, quantizer.code_size)
 
     def forward(self, pixels: torch.Tensor) -> Reconstruction:
         quantized = self.quantize(pixels)

@@ -6,6 +6,7 @@ Shapes: B batch, C channels, Y/X rows/columns.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,7 @@ class DvaeTask:
 def fresh_dvae(task: TrainDvae) -> Dvae:
     sizes: dict[str, Any] = {
         "image_size": task.image_size, "patch_size": task.patch_size, "hidden_size": task.hidden_size,
-        "num_layers": task.num_layers,
+        "num_layers": task.num_layers, "more_layers": task.more_layers,
     }  # fmt: skip
     if task.quantizer == "gumbel":
         return GumbelDvae(GumbelDvaeConfig(**sizes, num_codes=task.num_codes))
@@ -97,7 +98,13 @@ def _earlier(task: TrainDvae) -> Dvae:
         model = model.dvae
     if not isinstance(model, Dvae) or card.pixels.image_size != task.image_size:
         raise ConfigError(f"{folder}: not a discrete VAE of pictures of {task.image_size} pixels")
-    return model
+    if model.config.more_layers >= task.more_layers:
+        return model
+    config = replace(model.config, more_layers=task.more_layers)
+    grown = GumbelDvae(config) if isinstance(config, GumbelDvaeConfig) else Dvae(config)
+    # Blocks that are new stand last at each scale, and add nothing yet.
+    grown.load_state_dict(grown.state_dict() | model.state_dict())
+    return grown
 
 
 def draw_pictures(split: Split, seeds: Sequence[int], size: int) -> tuple[np.ndarray, np.ndarray]:

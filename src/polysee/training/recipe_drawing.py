@@ -14,7 +14,9 @@ class TrainDvae(Strict):
     """A discrete VAE on the made scenes of `datasets.scenes`.
 
     Args:
-        start: the run, or the model folder, of such a VAE to go on from; its sizes are kept.
+        start: the run, or the model folder, of such a VAE, or of a DALL-E with one, to go on from; its sizes are kept,
+            but that its decoder gets `more_layers`, which change nothing at first.
+        more_layers: that the decoder has at each scale, over the encoder's.
         quantizer: "fsq" rounds to `levels`; "gumbel" chooses among `num_codes` learnt vectors, as in DALL-E.
         divergence: weight of the divergence of "gumbel" from codes that are equally likely; DALL-E's is 6.6 a picture
             of many more codes.
@@ -29,6 +31,7 @@ class TrainDvae(Strict):
     patch_size: int = Field(4, ge=1)
     hidden_size: int = Field(192, ge=8)
     num_layers: int = Field(2, ge=1)
+    more_layers: int = Field(1, ge=1)
     quantizer: Literal["fsq", "gumbel"] = "fsq"
     levels: tuple[Annotated[int, Field(ge=2)], ...] = (7, 5, 5, 5, 5)
     num_codes: int = Field(1024, ge=2)
