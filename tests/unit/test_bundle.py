@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 import torch
+from recipes.bundle import with_dvae
 
 from polysee.models.dalle import Dalle, DalleConfig
 from polysee.models.dvae import Dvae, DvaeConfig
-from recipes.bundle import with_dvae
 
 CODES = DvaeConfig(image_size=16, patch_size=2, hidden_size=8, num_layers=1, levels=(3, 3))
 
