@@ -42,8 +42,11 @@ def main() -> None:
 
 def with_dvae(model: Dalle, dvae: Dvae) -> Dalle:
     """The DALL-E with this VAE, whose codes have to be those of its own."""
+    own = model.config.dvae
     before, after = model.dvae.encoder.state_dict(), dvae.encoder.state_dict()
-    if any(not torch.equal(before[name].half(), after[name].half()) for name in before):
+    if replace(dvae.config, more_layers=own.more_layers) != own or any(
+        not torch.equal(before[name].half(), after[name].half()) for name in before
+    ):
         raise SystemExit("the VAE has codes of its own: its encoder is another")
     grown = Dalle(replace(model.config, dvae=dvae.config))
     grown.load_state_dict(

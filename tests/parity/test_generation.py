@@ -107,6 +107,13 @@ def test_filters():
             assert torch.equal(
                 keep_top_p(spread * many, p), TopPLogitsWarper(p)(None, spread * many)
             )
+    flat = torch.zeros(
+        2, 600
+    )  # all are sorted for the first row, of which few would do for the second
+    flat[1, 300:340] = 9.0
+    kept = keep_top_p(flat, 0.5).isfinite()
+    assert torch.equal(kept[1:], keep_top_p(flat[1:], 0.5).isfinite())
+    assert kept.sum(1).tolist() == [300, 21]
     for penalty in (0.8, 1.0, 1.7):
         wanted = RepetitionPenaltyLogitsProcessor(penalty)(texts, logits.clone())
         assert torch.equal(penalise_repetition(logits, texts.tolist(), penalty), wanted)

@@ -27,5 +27,10 @@ def test_a_dalle_gets_a_decoder_that_was_taught_since():
     mask = torch.ones_like(tokens, dtype=torch.bool)
     before, after = (one.eval()(tokens, mask, codes) for one in (model, grown))
     assert torch.equal(before.codes, after.codes)
-    with pytest.raises(SystemExit, match="its encoder is another"):
-        with_dvae(model, Dvae(CODES))
+    for other in (
+        Dvae(CODES),
+        Dvae(replace(CODES, levels=(9,))),
+        Dvae(replace(CODES, num_layers=2)),
+    ):
+        with pytest.raises(SystemExit, match="its encoder is another"):
+            with_dvae(model, other)

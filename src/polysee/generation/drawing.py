@@ -47,11 +47,12 @@ class Given(NamedTuple):
 
 
 class Steps(NamedTuple):
-    """A model's weights, as they were when they were taken, for one token after the other.
+    """A model's weights for one token after the other, copied: later changes to the model are not seen.
 
     Attributes:
-        blocks: of what is read.
-        code, layout: the guesses at what comes next; None where the model writes no layouts.
+        blocks: what reads.
+        code: what guesses the next code.
+        layout: what guesses the next token of a layout; None where the model writes none.
     """
 
     blocks: Stepper
@@ -87,7 +88,7 @@ def draw_codes(
         away_from: what not to draw, in the place of no text at all.
         given: codes that are kept; the others are drawn as what came before them wants it.
         progress: called with the number of codes drawn and their number in all.
-        steps: the model's, where they are at hand.
+        steps: `Steps.of(model)`, where several drawings share it; made here when None.
     Shapes:
         returns: (B, N) int64
     Raises:
@@ -100,7 +101,7 @@ def draw_codes(
         count, total = len(text.tokens), model.config.picture_length
         codes = torch.zeros(count, 0, dtype=torch.long, device=text.tokens.device)
         sampler = Sampler(decoding, count, text.tokens.device)
-        steps = steps or Steps.of(model)
+        steps = Steps.of(model) if steps is None else steps
         layout = _layout(model, text, decoding, away_from, guidance, given, steps)
         painter = _Painter(model, text, layout, other, steps)
         hidden = painter.last
@@ -145,7 +146,7 @@ def draw_layout(
     Args as of `draw_codes`, and:
         ground: what stands in the header behind the style, where that is known.
         end: of how many tokens alone; the rest says that there is nothing more.
-        steps: the model's, where they are at hand.
+        steps: `Steps.of(model)`, where several drawings share it; made here when None.
     Shapes:
         ground: (any,) int64, at most as many as there are
         returns: (B, P) int64
@@ -159,7 +160,7 @@ def draw_layout(
     sampler = Sampler(decoding, count, text.tokens.device)
     other = _other(text, away_from) if guidance != 1 else None
     texts = [text] if other is None else [text, other]
-    steps = steps or Steps.of(model)
+    steps = Steps.of(model) if steps is None else steps
     assert steps.layout is not None
     reading = _Reading(model, torch.cat([model.read_text(*one) for one in texts]), steps)
     layout = torch.zeros(count, 0, dtype=torch.long, device=text.tokens.device)

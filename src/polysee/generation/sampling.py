@@ -14,7 +14,7 @@ import torch
 from polysee.errors import ConfigError
 
 COLDEST = 1e-3  # temperatures below it are none
-_FEW = 256  # tokens
+_FEW = 256  # tokens that are sorted at first
 
 
 @dataclass(frozen=True)
@@ -104,14 +104,18 @@ def keep_top_p(logits: torch.Tensor, p: float) -> torch.Tensor:
     """
     if p >= 1:
         return logits
-    chances, tokens = logits.softmax(-1), logits.shape[-1]
-    for count in (min(_FEW, tokens), tokens):  # few are soon sorted, and mostly enough
-        likely, order = chances.topk(count)
-        likelier = likely.cumsum(-1) - likely  # how likely all before it are together
-        if bool((likelier[:, -1] >= p).all()):
+    chances = logits.softmax(-1)
+    for count in (_FEW, logits.shape[-1]):  # few are soon sorted, and mostly enough
+        likely = chances.topk(min(count, logits.shape[-1])).values
+        before = likely.cumsum(-1) - likely  # how likely all those are that are likelier
+        if bool((before[:, -1] >= p).all()):
             break
-    kept = torch.zeros_like(logits, dtype=torch.bool).scatter(1, order, likelier < p)
-    return logits.masked_fill(~kept, -torch.inf)
+    kept = (before < p).sum(-1, keepdim=True)
+    least = likely.gather(1, kept - 1)
+    more, equal = chances > least, chances == least
+    # Of equals the first: so a row does not depend on how many were sorted for the others.
+    equal &= equal.cumsum(-1) <= kept - more.sum(-1, keepdim=True)
+    return logits.masked_fill(~(more | equal), -torch.inf)
 
 
 class Sampler:

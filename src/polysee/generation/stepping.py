@@ -3,11 +3,12 @@
 A small model writes a token in a few milliseconds, of which much goes into calling modules one by one. So their weights
 are taken out once, query, key and value together, and only the operations are left.
 
-What is left is reading the weights from memory. Those that 16 bits hold exactly, as of all models that are kept so, are
-read as 16 bits, by the part of PyTorch that packs them (FBGEMM, on x86); what is calculated stays float32. Elsewhere
-how they lie there counts: for two to sixteen rows a CPU is up to three times as fast with (outputs, inputs) and the
-rows as columns. One row by itself would take twice as long as two, since a matrix times a vector is another routine: so
-it goes twice.
+What is left is reading the weights from memory. Where 16 bits hold every weight of a map, as in a model that was kept
+as float16, a CPU with FBGEMM reads 16 bits; what is calculated stays float32: docs/decisions/0020-halves-by-fbgemm.md.
+Elsewhere how the weights lie in memory counts: few rows are faster with (outputs, inputs) and the rows as columns, and
+one row by itself would take longer than two, since a matrix times a vector is another routine: so it goes twice.
+
+The weights are copied: what is changed in the modules later is not seen. Nothing here has gradients.
 
 Shapes: B batch, S tokens so far, D hidden size, H heads, K head size.
 """
@@ -29,19 +30,23 @@ class Map:
     """A linear map of a few rows: of several layers with the same input, one after the other.
 
     Args:
-        layers: of I inputs each, and O outputs together.
+        layers: of I inputs each, and O outputs together, in float32.
+    Attributes:
+        halves: whether the weights are read as 16 bits.
     """
 
     def __init__(self, *layers: nn.Linear) -> None:
         matrix = torch.cat([layer.weight for layer in layers]).detach()  # (O, I)
         bias = torch.cat([layer.bias for layer in layers]).detach()  # (O,)
-        self._packed = _packed(matrix, bias)
-        if self._packed is None:
+        self.halves = _readable(matrix)
+        if self.halves:
+            self._packed = torch.ops.quantized.linear_prepack_fp16(matrix, bias)
+        else:
             self._matrix, self._bias = matrix, bias[:, None]
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         """Shapes: x (B, I), returns (B, O)."""
-        if self._packed is not None:
+        if self.halves:
             mapped: torch.Tensor = torch.ops.quantized.linear_dynamic_fp16(x, self._packed)
             return mapped
         columns = x.T if len(x) > 1 else x.repeat(2, 1).T
@@ -58,7 +63,8 @@ class _Norm(NamedTuple):
 
     @classmethod
     def of(cls, norm: nn.LayerNorm) -> _Norm:
-        return cls(norm.normalized_shape, norm.weight, norm.bias, norm.eps)
+        weight, bias = norm.weight.detach().clone(), norm.bias.detach().clone()
+        return cls(norm.normalized_shape, weight, bias, norm.eps)
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         return torch.layer_norm(x, *self)
@@ -125,15 +131,13 @@ def _weights(block: nn.Module) -> _Weights:
     )
 
 
-def _packed(matrix: torch.Tensor, bias: torch.Tensor) -> torch.ScriptObject | None:
-    """The map with a matrix of 16 bits, where that is the same map and this machine can read it; else None."""
-    able = (
+def _readable(matrix: torch.Tensor) -> bool:
+    """Whether 16 bits hold every weight, and this machine can read them."""
+    return (
         matrix.device.type == "cpu"
         and matrix.dtype == torch.float32
         and torch.backends.quantized.engine in ("x86", "fbgemm")
         and hasattr(torch.ops.quantized, "linear_prepack_fp16")
+        and hasattr(torch.ops.quantized, "linear_dynamic_fp16")
+        and torch.equal(matrix.half().float(), matrix)
     )
-    if not able or not torch.equal(matrix.half().float(), matrix):
-        return None
-    packed: torch.ScriptObject = torch.ops.quantized.linear_prepack_fp16(matrix, bias)
-    return packed

@@ -60,7 +60,7 @@ class ImageGenerator:
     """Draws pictures from texts.
 
     Attributes:
-        model: the bare module, float32, in eval mode; drawn with as it was at the first drawing.
+        model: the bare module, float32, in eval mode; not to be changed once it has drawn: some weights are copied.
         styles: the art styles that it knows.
     """
 

@@ -252,8 +252,9 @@ class Dalle(nn.Module):
         Args:
             places: (B, any, D), what the layout says of the place behind each.
         """
-        where = (self.row.weight[:, None] + self.column.weight).flatten(0, 1)  # (N, D)
-        read = self.code(codes) + where[start : start + codes.shape[1]]
+        place = torch.arange(start, start + codes.shape[1], device=codes.device)
+        grid = self.config.dvae.grid_size
+        read = self.code(codes) + self.row(place // grid) + self.column(place % grid)
         return read if places is None else read + places
 
     def hidden(self, x: torch.Tensor, caches: Sequence[Cache] | None = None) -> torch.Tensor:

@@ -35,7 +35,7 @@ class DvaeConfig:
         hidden_size: D of the grid of codes; of the patches, half.
         num_layers: of residual blocks at each of the two scales, in the encoder.
         levels: how many values each number of a code's vector can take; V is their product.
-        more_layers: that the decoder has at each scale.
+        more_layers: how many more residual blocks than the encoder's the decoder has at each scale; at least 1.
     """
 
     image_size: int = 96

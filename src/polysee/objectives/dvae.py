@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 
 import torch
+from torch.nn import functional as F
 
 
 def squared_error(guess: torch.Tensor, pixels: torch.Tensor) -> torch.Tensor:
@@ -18,6 +19,22 @@ def squared_error(guess: torch.Tensor, pixels: torch.Tensor) -> torch.Tensor:
         returns: ()
     """
     return (guess - pixels).square().mean()
+
+
+def feature_distance(guess: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    """How far two pictures are apart to a network: the squared distance of its features' directions at each place.
+
+    Zhang et al. 2018, equation 1 (https://arxiv.org/abs/1801.03924), all channels counting alike.
+
+    Shapes:
+        guess, wanted: (B, D, R, S), of one layer
+        returns: (), from 0 to 4
+    Example:
+        >>> feature_distance(torch.tensor([2.0, 0.0]).view(1, 2, 1, 1), torch.tensor([0.0, 1.0]).view(1, 2, 1, 1))
+        tensor(2.)
+    """
+    guess, wanted = (F.normalize(x.float(), dim=1) for x in (guess, wanted))
+    return (guess - wanted).square().sum(1).mean()
 
 
 def uniform_divergence(log_chances: torch.Tensor) -> torch.Tensor:

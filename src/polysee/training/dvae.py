@@ -18,14 +18,25 @@ from polysee.datasets.scenes import Split, scene_of
 from polysee.datasets.scenes_drawing import draw_scene
 from polysee.errors import ConfigError
 from polysee.inputs.pixels import PixelRecipe
+from polysee.models.align import Align
 from polysee.models.dalle import Dalle
 from polysee.models.dvae import Dvae, DvaeConfig, GumbelDvae, GumbelDvaeConfig, GumbelQuantizer
-from polysee.objectives.dvae import code_usage, signal_to_noise, uniform_divergence
+from polysee.objectives.dvae import (
+    code_usage,
+    feature_distance,
+    signal_to_noise,
+    uniform_divergence,
+)
 from polysee.training.folders import start_folder
 from polysee.training.parts import WHOLE, Part
 from polysee.training.recipe import Recipe
 from polysee.training.recipe_drawing import TrainDvae
 
+_LOOKS = (
+    1,
+    4,
+    7,
+)  # blocks of EfficientNet-Lite2 that end at a half, a quarter and an eighth of the size
 VALIDATION_SEED = 1_000_000  # the validation pictures are the same whatever a run's own seed is
 
 
@@ -37,6 +48,7 @@ class DvaeTask:
         self.pixels = PixelRecipe(task.image_size)
         model = fresh_dvae(task) if task.start is None else _earlier(task)
         self.model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.look = _Look(task.seen_by, self.pixels) if task.perceptual else None
         seeds = range(VALIDATION_SEED, VALIDATION_SEED + task.validation_pictures)
         self.held_out = draw_pictures("validation", seeds, task.image_size)
 
@@ -63,6 +75,11 @@ class DvaeTask:
         error = (made.pixels - batch["pixels"]).square().mean(1)  # (B, Y, X)
         weight = 1 + (self.task.things - 1) * batch["seen"]
         losses = {"squared_error": (error * weight).mean()}
+        if self.look is not None:
+            with torch.no_grad():
+                wanted = self.look(batch["pixels"])
+            distances = map(feature_distance, self.look(made.pixels), wanted)
+            losses["perceptual"] = self.task.perceptual * torch.stack([*distances]).mean()
         if made.quantized.log_chances is not None:
             divergence = uniform_divergence(made.quantized.log_chances)
             losses["divergence"] = self.task.divergence * divergence
@@ -78,6 +95,38 @@ class DvaeTask:
         origin = f"{self.recipe.name}: {begun} on made scenes"
         card = Card(self.pixels, licence="Apache-2.0", origin=origin)
         save_folder(folder, self.model, card, half=False)
+
+
+class _Look:
+    """What the first blocks of an ALIGN's image tower see in pictures; it learns nothing.
+
+    Shapes:
+        pixels: (B, C, Y, X), normalised as the VAE's are
+        returns: a map of features for each of `_LOOKS`
+    """
+
+    def __init__(self, start: str, own: PixelRecipe) -> None:
+        model, card = load_folder(start_folder(start))
+        if not isinstance(model, Align):
+            raise ConfigError(f"{start}: not an ALIGN")
+        tower = model.image.requires_grad_(False).eval()
+        self.tower = tower.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        mean, std = (torch.tensor(x).view(-1, 1, 1) for x in (own.mean, own.std))
+        its_mean, its_std = (
+            torch.tensor(x).view(-1, 1, 1) for x in (card.pixels.mean, card.pixels.std)
+        )
+        self.scale, self.shift = std / its_std, (mean - its_mean) / its_std
+
+    def __call__(self, pixels: torch.Tensor) -> list[torch.Tensor]:
+        if self.scale.device != pixels.device:
+            self.tower.to(pixels.device)
+            self.scale, self.shift = self.scale.to(pixels.device), self.shift.to(pixels.device)
+        x, seen = self.tower.stem(pixels * self.scale + self.shift), []
+        for number, block in enumerate(self.tower.blocks[: max(_LOOKS)], 1):
+            x = block(x)
+            if number in _LOOKS:
+                seen.append(x)
+        return seen
 
 
 def fresh_dvae(task: TrainDvae) -> Dvae:

@@ -15,13 +15,16 @@ class TrainDvae(Strict):
 
     Args:
         start: the run, or the model folder, of such a VAE, or of a DALL-E with one, to go on from; its sizes are kept,
-            but that its decoder gets `more_layers`, which change nothing at first.
-        more_layers: that the decoder has at each scale, over the encoder's.
+            but that its decoder gets `more_layers` where it has fewer, which change nothing at first. With
+            `rates: {encoder: 0}` only the decoder learns, and pictures keep their codes.
+        more_layers: how many more residual blocks than the encoder's the decoder has at each scale.
         quantizer: "fsq" rounds to `levels`; "gumbel" chooses among `num_codes` learnt vectors, as in DALL-E.
         divergence: weight of the divergence of "gumbel" from codes that are equally likely; DALL-E's is 6.6 a picture
             of many more codes.
         temperatures: of "gumbel", at the first and from the middle of training on.
         things: how much more the pixels of things count than those of the background.
+        perceptual: weight of how far a picture is from what it was to `seen_by`; 0 for pixels alone.
+        seen_by: an ALIGN, whose image tower's first blocks look.
         validation_pictures: of combinations that training never shows.
     """
 
@@ -38,6 +41,8 @@ class TrainDvae(Strict):
     divergence: float = Field(1e-4, ge=0)
     temperatures: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] = (1.0, 0.1)
     things: float = Field(1.0, ge=1)
+    perceptual: float = Field(0.0, ge=0)
+    seen_by: str = "polysee/align-nano"
     validation_pictures: int = Field(500, ge=1)
 
 
@@ -62,7 +67,7 @@ class TrainDalle(Strict):
         alone: the share of pictures that are to show one thing by itself, beside those that do anyway: what a word
             means is learnt from them first.
         difficult: the share of pictures that are to show more than two kinds of things, several of one beside
-            another, something that is small, held or stands before another, or one of our colours.
+            another, something that is small, worn, held or stands before another, or one of our colours.
         tokenizer_scenes: how many scenes the vocabulary is learnt from.
         validation_pictures: of combinations that training never shows.
     """

@@ -122,6 +122,7 @@ def test_scenes_may_be_the_difficult_ones(dvae):
         ((Thing("dog", count=3),), None, False),
         ((Thing("dog", size="big"), Thing("cat")), "left of", False),
         ((Thing("dog"), Thing("sofa")), "on", False),
+        ((Thing("dog"), Thing("top hat")), "wearing", True),
         ((Thing("dog"), Thing("kite")), "holding", True),
         ((Thing("dog"), Thing("sofa")), "in front of", True),
         ((Thing("dog", size="small"),), None, True),
@@ -130,7 +131,7 @@ def test_scenes_may_be_the_difficult_ones(dvae):
         ((Thing("dog"), Thing("cat"), Thing("cow")), "left of", True),
     ],
 )
-def test_what_is_small_hidden_painted_or_many_is_difficult(things, kind, difficult):
+def test_what_is_small_worn_hidden_painted_or_many_is_difficult(things, kind, difficult):
     beside = tuple(Relation(kind, i, i + 1) for i in range(len(things) - 1))
     assert _is_difficult(Scene(things, beside, Background("plain", ("blue",)), "noto")) == difficult
 
