@@ -1,7 +1,7 @@
 """Put a trained run's model where the package carries it, as float16.
 
 python -m recipes.bundle align-nano-3-read align-nano
-python -m recipes.bundle dalle-nano-on dalle-nano --dvae dalle-nano-decoder
+python -m recipes.bundle dalle-nano-on dalle-nano --dvae dalle-nano-dvae-on
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ import torch
 
 from polysee.checkpoints.folder import load_folder
 from polysee.errors import ConfigError
+from polysee.objectives.dvae import feature_distance
 from polysee.training.dvae import DvaeTask, measure
 from polysee.training.parts import Part
 from polysee.training.recipe import Recipe
@@ -73,6 +74,27 @@ def test_things_can_count_more():
     batch["seen"][:] = True
     ratio = more.losses(batch)["squared_error"] / even.losses(batch)["squared_error"]
     assert ratio.item() == pytest.approx(3.0)
+
+
+def test_what_a_network_sees_of_a_picture_can_count_beside_its_pixels():
+    asked = recipe(perceptual=0.5)
+    task = DvaeTask(asked, asked.task)
+    batch = task.batch(0)
+    found = task.losses(batch)
+    assert set(found) == {"squared_error", "perceptual"}
+    found["perceptual"].backward()
+    assert task.model.decoder.pixels.weight.grad.abs().max() > 0
+    assert all(parameter.grad is None for parameter in task.look.tower.parameters())
+    seen = task.look(batch["pixels"])
+    assert [tuple(x.shape[-2:]) for x in seen] == [(16, 16), (8, 8), (4, 4)]
+    assert all(feature_distance(x, x) == 0 for x in seen)
+    distance = torch.stack(
+        [*map(feature_distance, task.look(task.model(batch["pixels"]).pixels), seen)]
+    )
+    assert found["perceptual"].item() == pytest.approx(0.5 * distance.mean().item(), rel=1e-4)
+    other = recipe(perceptual=0.5, seen_by="polysee/gpt-nano")
+    with pytest.raises(ConfigError, match="not an ALIGN"):
+        DvaeTask(other, other.task)
 
 
 def test_a_run_may_go_on_from_an_earlier_one_its_codes_kept(tmp_path):
