@@ -32,11 +32,8 @@ from polysee.training.parts import WHOLE, Part
 from polysee.training.recipe import Recipe
 from polysee.training.recipe_drawing import TrainDvae
 
-_LOOKS = (
-    1,
-    4,
-    7,
-)  # blocks of EfficientNet-Lite2 that end at a half, a quarter and an eighth of the size
+# Blocks of EfficientNet-Lite2 that end at a half, a quarter and an eighth of the size.
+_LOOKS = (1, 4, 7)
 VALIDATION_SEED = 1_000_000  # the validation pictures are the same whatever a run's own seed is
 
 
