@@ -83,7 +83,7 @@ class Piece:
         x, bottom: the middle and the lower edge.
         width, height: 0 height for an ellipse of the given colour, a paw.
         grounded: whether it stands on the ground, and has a shadow there.
-        worn: whether it has its place on another piece, to the pixel.
+        exact: whether it has its place on another piece, to the pixel: glasses and bows, that would slip otherwise.
     """
 
     thing: int | None
@@ -95,7 +95,7 @@ class Piece:
     height: float
     grounded: bool = True
     paw: tuple[int, int, int] | None = None
-    worn: bool = False
+    exact: bool = False
 
     def moved(self, scale: float, x: float, y: float) -> Piece:
         return replace(
@@ -220,17 +220,20 @@ class Placement:
         if "specs" in role:
             worn = _as_wide(worn, head * (0.98 if head > 0.75 * wearer.width else 1.1))
             eyes = self._by_style(*_EYES[name]) * wearer.height - wearer.height
-            return [wearer, replace(worn, bottom=eyes + worn.height / 2, grounded=False, worn=True)]
+            return [
+                wearer,
+                replace(worn, bottom=eyes + worn.height / 2, grounded=False, exact=True),
+            ]
         skull = self._skull(name, wearer) * wearer.height - wearer.height
         if "bow" in role:
             worn = _as_wide(worn, head * 0.55)
             side = self.draw.choice((-1, 1)) * head * 0.3
             low = skull + 0.7 * worn.height
-            return [wearer, replace(worn, x=side, bottom=low, grounded=False, worn=True)]
+            return [wearer, replace(worn, x=side, bottom=low, grounded=False, exact=True)]
         heads, pulled = _HATS[self.scene.things[relation.object].concept]
         worn = _as_wide(worn, head * heads)
         low = skull + pulled * worn.height + 0.03 * wearer.height
-        return [wearer, replace(worn, bottom=low, grounded=False, worn=True)]
+        return [wearer, replace(worn, bottom=low, grounded=False)]
 
     def _skull(self, name: str, wearer: Piece) -> float:
         if name in _SKULL:
@@ -342,13 +345,13 @@ def _on_lattice(shift: float, edge: float, least: float, most: float) -> float:
 
 
 def _settled(pieces: Sequence[Piece], start: float, end: float) -> Iterator[Piece]:
-    """Each piece in one of the few sizes and on the lattice, and a paw where what it holds is; hats stay on heads."""
+    """Each piece in one of the few sizes and on the lattice, if it need not stay; a paw goes with what it holds."""
     across = up = 0.0  # how far the last piece went
     for piece in pieces:
         if piece.thing is None:
             yield replace(piece, x=piece.x + across, bottom=piece.bottom + up)
             continue
-        if piece.worn:
+        if piece.exact:
             yield piece
             continue
         extent = max(piece.width, piece.height)

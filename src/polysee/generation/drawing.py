@@ -332,7 +332,8 @@ class _Painter:
         if other is not None:
             parts.append(model.read_prefix(*other))
         self._reading = _Reading(model, torch.cat([read for read, _ in parts]), steps)
-        self._places = torch.cat([places for _, places in parts])
+        places = torch.cat([places for _, places in parts])
+        self._places = places[:, 1:] + model.code_places()[:-1]  # added up once, not at each step
         self.last = self._reading.last
         self._drawn = 0
 
@@ -341,9 +342,7 @@ class _Painter:
         start, end = self._drawn, self._drawn + codes.shape[1]
         self._drawn = end
         codes = codes.repeat(2, 1) if self.twice else codes
-        return self._reading(
-            self.model.read_codes(codes, start, self._places[:, start + 1 : end + 1])
-        )
+        return self._reading(self.model.code(codes) + self._places[:, start:end])
 
 
 def _other(text: Text, away_from: Text | None) -> Text:

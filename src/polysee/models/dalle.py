@@ -252,10 +252,12 @@ class Dalle(nn.Module):
         Args:
             places: (B, any, D), what the layout says of the place behind each.
         """
-        place = torch.arange(start, start + codes.shape[1], device=codes.device)
-        grid = self.config.dvae.grid_size
-        read = self.code(codes) + self.row(place // grid) + self.column(place % grid)
+        read = self.code(codes) + self.code_places()[start : start + codes.shape[1]]
         return read if places is None else read + places
+
+    def code_places(self) -> torch.Tensor:
+        """What is said of each code's own place, its row and its column: (N, D)."""
+        return (self.row.weight[:, None] + self.column.weight).flatten(0, 1)
 
     def hidden(self, x: torch.Tensor, caches: Sequence[Cache] | None = None) -> torch.Tensor:
         """What the last block gives, normalised.

@@ -30,7 +30,7 @@ from polysee.datasets.scenes import (
 )
 from polysee.datasets.scenes_art import COLOURS, STYLES, sprite
 from polysee.datasets.scenes_drawing import IMAGE_SIZE, draw_scene, draw_scenes
-from polysee.datasets.scenes_layout import Placement
+from polysee.datasets.scenes_layout import LATTICE, Placement
 from polysee.datasets.scenes_things import concepts, having
 from polysee.datasets.scenes_words import LANGUAGES, describe
 from polysee.datasets.scenes_words_en import _COLOURS as COLOURS_EN
@@ -240,10 +240,13 @@ def test_rows_of_training_show_nothing_that_is_kept_even_apart():
 @pytest.mark.parametrize("wearer", having("wears"))
 def test_hats_sit_on_heads_and_glasses_before_eyes(style, wearer):
     head, hat = draw_scene(pair("wearing", wearer, "top hat", style), 0).boxes
-    height = head[3] - head[1]
+    height, moved = (
+        head[3] - head[1],
+        0.5 / LATTICE + 0.001,
+    )  # by which the lattice moves it at most
     assert hat[1] < head[1] + 0.1 * height, "above the head"
-    assert head[1] - 0.12 * height < hat[3] < head[1] + 0.5 * height, "on it"
-    assert abs(middle(hat)[0] - middle(head)[0]) < 0.02
+    assert head[1] - 0.12 * height < hat[3] < head[1] + 0.47 * height + moved, "on it"
+    assert abs(middle(hat)[0] - middle(head)[0]) < moved
     head, specs = draw_scene(pair("wearing", wearer, "glasses", style), 0).boxes
     assert head[1] <= specs[1]
     assert specs[3] < head[1] + 0.8 * (head[3] - head[1])
