@@ -21,6 +21,9 @@ from polysee.models.dalle import Dalle
 from polysee.models.layout import END
 
 MOST_GUIDANCE = 100.0
+# What suits models of made scenes.
+OWN_GUIDANCE = 2.0
+OWN_DECODING = Decoding(temperature=0.5, top_p=0.95)
 _TRIES = 8  # layouts, of which one goes with the codes that stand already
 _GROUNDS = 64  # headers, of which one goes with the codes that stand already
 _FIRMLY = 2.0  # times the guidance of what is drawn: what is shown settles by it
@@ -74,6 +77,7 @@ def draw_codes(
     settled: bool = False,
     away_from: Text | None = None,
     given: Given | None = None,
+    layout: torch.Tensor | None = None,
     progress: Callable[[int, int], None] | None = None,
     steps: Steps | None = None,
 ) -> torch.Tensor:
@@ -87,9 +91,11 @@ def draw_codes(
             guided twice as far: so what chance brought in is read on, but not seen.
         away_from: what not to draw, in the place of no text at all.
         given: codes that are kept; the others are drawn as what came before them wants it.
+        layout: to draw by; None for what the model writes itself, where it writes any.
         progress: called with the number of codes drawn and their number in all.
         steps: `Steps.of(model)`, where several drawings share it; made here when None.
     Shapes:
+        layout: (B, P) int64
         returns: (B, N) int64
     Raises:
         ConfigError: a text is too long, or the guidance is no number from 0 to 100.
@@ -102,7 +108,8 @@ def draw_codes(
         codes = torch.zeros(count, 0, dtype=torch.long, device=text.tokens.device)
         sampler = Sampler(decoding, count, text.tokens.device)
         steps = Steps.of(model) if steps is None else steps
-        layout = _layout(model, text, decoding, away_from, guidance, given, steps)
+        if layout is None:
+            layout = _layout(model, text, decoding, away_from, guidance, given, steps)
         painter = _Painter(model, text, layout, other, steps)
         hidden = painter.last
         if given is not None and given.start:

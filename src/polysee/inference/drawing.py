@@ -19,14 +19,21 @@ from polysee.checkpoints.folder import Card
 from polysee.datasets.scenes_art import Style
 from polysee.datasets.scenes_words import styled, unknown_words
 from polysee.errors import CheckpointError, ConfigError, QueryError
-from polysee.generation.drawing import Given, Steps, Text, draw_codes, told_by
+from polysee.generation.drawing import (
+    OWN_DECODING,
+    OWN_GUIDANCE,
+    Given,
+    Steps,
+    Text,
+    draw_codes,
+    told_by,
+)
 from polysee.generation.sampling import Decoding
 from polysee.inputs.tokenizer import Tokenizer
 from polysee.models.dalle import Dalle
 
 Progress = Callable[[int, int], None]
 OUTPUT_SIZE = 512
-OWN_GUIDANCE = 2.0
 _PUSH = 0.6  # 1 leaves edges as they are, 0 makes steps of them
 
 
@@ -46,8 +53,8 @@ class Steering:
 
     seed: int = 0
     guidance: float | None = None
-    temperature: float = 0.5
-    top_p: float = 0.95
+    temperature: float = OWN_DECODING.temperature
+    top_p: float = OWN_DECODING.top_p
     style: str | None = None
     negative: str | None = None
     steps: int | None = None

@@ -106,7 +106,7 @@ class MatcherTask:
         self.drawer = folder_hash(start_folder(blurs)) if blurs else ""
         first = FIRST_SEED + recipe.seed * 10**9
         blurred = task.blurred if self.codes else 0.0
-        groups = training_groups(first, task.groups, blurred, task.strayed)
+        groups = training_groups(first, task.groups, blurred, task.strayed, task.drawn)
         self.shown = self._kept(groups, about)
         held_out = [
             group

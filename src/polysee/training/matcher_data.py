@@ -18,7 +18,7 @@ from PIL import Image
 
 from polysee.checkpoints.openvino import compiled, openvino_is_installed
 from polysee.datasets.scenes import Scene, Split, scene_of
-from polysee.datasets.scenes_drawing import IMAGE_SIZE, draw_scene
+from polysee.datasets.scenes_drawing import IMAGE_SIZE, Drawing, draw_scene
 from polysee.datasets.scenes_twins import FACTS, Fact, twin
 from polysee.datasets.scenes_words import LANGUAGES, describe, styled
 from polysee.datasets.tables import runs_folder
@@ -33,6 +33,7 @@ Read = Callable[[torch.Tensor], torch.Tensor]
 
 GROUP = 4
 _CHUNK = 32  # groups
+_TOGETHER = 12  # groups that are drawn at once
 _CELL = 8  # pixels a side by which it is told whose a cell is
 _PAINTED = 0.7  # the chance to pass over a scene in which nothing has a colour of ours
 _RARE: dict[Fact, float] = {"relation": 2, "count": 3, "colour": 4, "thing": 4}
@@ -43,7 +44,8 @@ class Group:
     """Scenes that are drawn from one seed, and in which facts the twins differ from the first.
 
     Args:
-        blurred: whether all of them go through codes and back; `strayed`: whether some of those codes are drawn anew.
+        blurred: whether all of them go through codes and back; `strayed`: whether some of those codes are drawn anew;
+            `drawn`: whether all of them are, one after the other, as in drawings.
     """
 
     seed: int
@@ -51,6 +53,7 @@ class Group:
     facts: tuple[Fact, ...]
     blurred: bool = False
     strayed: bool = False
+    drawn: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,20 +70,24 @@ class Shown:
     owners: np.ndarray
 
 
-def training_groups(first: int, count: int, blurred: float, strayed: float) -> list[Group]:
+def training_groups(
+    first: int, count: int, blurred: float, strayed: float, drawn: float = 0.0
+) -> list[Group]:
     """A scene, two twins of it, and another scene; none holds a fact that is kept for validation or test.
 
     Facts that few scenes have are changed more often than their share.
 
     Args:
-        blurred: the share of groups that go through codes and back; `strayed`: of those, that some are drawn anew of.
+        blurred: the share of groups that go through codes and back; `drawn`: of those, that are drawn; `strayed`: of
+            the others, that some are drawn anew of.
     """
     made = []
     for i in range(count):
         group = _training_group(first + i, first + count + i)
         draw = random.Random(f"blurred-{group.seed}")
-        goes = draw.random() < blurred
-        made.append(replace(group, blurred=goes, strayed=goes and draw.random() < strayed))
+        goes, strays, whole = (draw.random() < share for share in (blurred, strayed, drawn))
+        strays = goes and strays and not whole
+        made.append(replace(group, blurred=goes, strayed=strays, drawn=goes and whole))
     return made
 
 
@@ -153,19 +160,39 @@ def shown(
 ) -> Shown:
     """Draw groups and read them."""
     maps, owners = [], []
-    for group in groups:
-        drawn = [draw_scene(scene, group.seed, IMAGE_SIZE) for scene in group.scenes]
-        pictures = np.stack([d.image for d in drawn])
-        if group.strayed and codes is not None:
-            told = [told_of(scene, group.seed) for scene in group.scenes]
-            pictures = codes.astray(group.scenes, drawn, told, group.seed)
-        elif group.blurred and codes is not None:
-            pictures = codes(pictures)
-        made = read(pixels_of(pictures, recipe))
-        maps.append(made.half().numpy())
-        cells = made.shape[-1]
-        owners.append(np.stack([owners_of_cells(d.owners, cells) for d in drawn]))
+    made = [
+        [draw_scene(scene, group.seed, IMAGE_SIZE) for scene in group.scenes] for group in groups
+    ]
+    for drawn, pictures in zip(made, _pictures(groups, made, codes), strict=True):
+        found = read(pixels_of(pictures, recipe))
+        maps.append(found.half().numpy())
+        owners.append(np.stack([owners_of_cells(d.owners, found.shape[-1]) for d in drawn]))
     return Shown(list(groups), np.stack(maps), np.stack(owners))
+
+
+def _pictures(
+    groups: Sequence[Group], made: Sequence[Sequence[Drawing]], codes: ThroughCodes | None
+) -> list[np.ndarray]:
+    """The pictures of each group, as they are or on their way through codes."""
+    found = [np.stack([one.image for one in drawn]) for drawn in made]
+    if codes is None:
+        return found
+    told = [[told_of(scene, group.seed) for scene in group.scenes] for group in groups]
+    for i, group in enumerate(groups):
+        if group.strayed:
+            found[i] = codes.astray(group.scenes, made[i], told[i], group.seed)
+        elif group.blurred and not group.drawn:
+            found[i] = codes(found[i])
+    whole = [i for i, group in enumerate(groups) if group.drawn]
+    for start in range(0, len(whole), _TOGETHER):
+        some = whole[start : start + _TOGETHER]
+        scenes = [scene for i in some for scene in groups[i].scenes]
+        drawn = [one for i in some for one in made[i]]
+        texts = [text for i in some for text in told[i]]
+        pictures = codes.anew(scenes, drawn, texts, groups[some[0]].seed)
+        for i, its in zip(some, np.split(pictures, len(some)), strict=True):
+            found[i] = its
+    return found
 
 
 def told_of(scene: Scene, seed: int) -> str:

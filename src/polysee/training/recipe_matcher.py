@@ -17,8 +17,9 @@ class TrainMatcher(Strict):
             to be those of the recipe. None for fresh weights.
         towers: a model folder, or a bundled model, whose towers are read; they are kept as they are.
         blurred_by: a model that turns pictures to codes and back, as drawn ones come from codes; None for none.
-        blurred: the share of pictures that go that way; `strayed`: of those, the share of which some codes are drawn
-            anew by that model, so that they are as drawings are.
+        blurred: the share of groups that go that way; `drawn`: of those, the share that are drawn by that model from
+            beginning to end, as `polysee draw` does: a quarter of a second a picture; `strayed`: of the others, the
+            share of which some codes are drawn anew by that model, each after true ones: as drawings are, or worse.
         groups: of four pictures: a scene, two twins of it, and another scene. What the tower says of them is computed
             once and kept.
         words_steps: how long it is learnt where words put their things, before pictures come in.
@@ -39,6 +40,7 @@ class TrainMatcher(Strict):
     blurred_by: str | None = "polysee/dalle-nano"
     blurred: float = Field(0.35, ge=0, le=1)
     strayed: float = Field(0.0, ge=0, le=1)
+    drawn: float = Field(0.0, ge=0, le=1)
     groups: int = Field(2500, ge=1)
     words_steps: int = Field(0, ge=0)
     eyes_steps: int = Field(0, ge=0)

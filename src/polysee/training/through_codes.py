@@ -6,6 +6,7 @@ Shapes: K pictures, Y/X rows/columns, N codes of a picture, C codes that there a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from polysee.datasets.scenes import Scene
 from polysee.datasets.scenes_drawing import Drawing
 from polysee.datasets.scenes_layout_tokens import layout_tokens
 from polysee.errors import ConfigError
-from polysee.generation.drawing import Text
+from polysee.generation.drawing import OWN_DECODING, OWN_GUIDANCE, Text, draw_codes
 from polysee.inputs.pixels import PixelRecipe
 from polysee.inputs.tokenizer import Tokenizer
 from polysee.models.dalle import Dalle
@@ -64,21 +65,47 @@ class ThroughCodes:
         Raises:
             ConfigError: the model draws nothing.
         """
-        if not isinstance(self.model, Dalle) or self.tokenizer is None:
-            raise ConfigError("only what draws goes astray")
+        model, text, layout = self._told(scenes, drawn, texts)
         pictures = np.stack([one.image for one in drawn])
-        codes = self.model.encode_image(self.pixels.normalise(pictures))
-        text = Text(*self.tokenizer(texts))
+        codes = model.encode_image(self.pixels.normalise(pictures))
+        generator = torch.Generator().manual_seed(seed)
+        # Mostly of most codes.
+        share = torch.rand(len(codes) * times, 1, generator=generator).sqrt()
+        codes = astray(model, text, codes, share, generator, layout)
+        return self.pixels.bytes_of(model.decode_image(codes))
+
+    @torch.inference_mode()
+    def anew(
+        self, scenes: Sequence[Scene], drawn: Sequence[Drawing], texts: Sequence[str], seed: int
+    ) -> np.ndarray:
+        """Pictures of scenes as `polysee draw` makes them, but by the scenes' own layouts, where the model writes any.
+
+        Args:
+            seed: of the first; the next has the next seed.
+        Shapes:
+            returns: (K, Y, X, 3) uint8
+        Raises:
+            ConfigError: the model draws nothing.
+        """
+        model, text, layout = self._told(scenes, drawn, texts)
+        decoding = replace(OWN_DECODING, seed=seed)
+        codes = draw_codes(
+            model, text, decoding, guidance=OWN_GUIDANCE, settled=True, layout=layout
+        )
+        return self.pixels.bytes_of(model.decode_image(codes))
+
+    def _told(
+        self, scenes: Sequence[Scene], drawn: Sequence[Drawing], texts: Sequence[str]
+    ) -> tuple[Dalle, Text, torch.Tensor | None]:
+        """What draws, and what it reads: texts, and the scenes' own layouts if it writes any."""
+        if not isinstance(self.model, Dalle) or self.tokenizer is None:
+            raise ConfigError("a model of codes alone draws nothing anew")
         layout = None
         if config := self.model.config.layout:
             both = zip(scenes, drawn, strict=True)
             told = [layout_tokens(scene, one.pieces, config) for scene, one in both]
             layout = torch.from_numpy(np.stack(told))
-        generator = torch.Generator().manual_seed(seed)
-        # Mostly of most codes.
-        share = torch.rand(len(codes) * times, 1, generator=generator).sqrt()
-        codes = astray(self.model, text, codes, share, generator, layout)
-        return self.pixels.bytes_of(self.model.decode_image(codes))
+        return self.model, Text(*self.tokenizer(texts)), layout
 
 
 def load_through_codes(name: str) -> ThroughCodes:

@@ -14,6 +14,7 @@ from polysee.datasets.scenes_drawing import draw_scene
 from polysee.datasets.scenes_layout_tokens import layout_tokens
 from polysee.errors import ConfigError
 from polysee.generation.drawing import (
+    OWN_GUIDANCE,
     Given,
     Steps,
     Text,
@@ -24,7 +25,7 @@ from polysee.generation.drawing import (
 )
 from polysee.generation.sampling import Decoding
 from polysee.inference import load
-from polysee.inference.drawing import OWN_GUIDANCE, ImageGenerator, Steering
+from polysee.inference.drawing import ImageGenerator, Steering
 from polysee.models.dalle import Dalle
 from polysee.models.layout import END, LayoutConfig
 
@@ -192,6 +193,10 @@ def test_codes_are_drawn_by_the_layout_that_was_written(laid):
     untold = Text(text(1).tokens, torch.zeros_like(text(1).mask))
     wanted, other = laid(*text(1), guided, layout).codes, laid(*untold, guided).codes
     assert torch.equal((other + 3 * (wanted - other)).argmax(2), guided)
+    other_one = draw_layout(laid, text(1), Decoding(temperature=1.0, seed=5))
+    assert not torch.equal(other_one, layout)
+    drawn = draw_codes(laid, text(1), GREEDY, layout=other_one)
+    assert torch.equal(laid(*text(1), drawn, other_one).codes.argmax(2), drawn)
     away = text(1, seed=9, length=4)
     guided = draw_codes(laid, text(1), GREEDY, guidance=3.0, away_from=away)
     layout = draw_layout(laid, text(1), GREEDY, guidance=3.0, away_from=away)

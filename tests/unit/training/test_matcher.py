@@ -70,6 +70,11 @@ def test_groups_of_training_hold_nothing_that_is_kept():
     assert all(facts.count(fact) >= 5 for fact in ("relation", "count", "colour", "thing"))
     assert 2 < sum(group.strayed for group in groups) < sum(group.blurred for group in groups)
     assert groups == training_groups(1, 40, 0.5, 0.5)
+    some = training_groups(1, 40, 0.5, 0.5, 0.5)
+    assert [group.blurred for group in some] == [group.blurred for group in groups]
+    assert any(group.drawn for group in some)
+    assert any(group.strayed for group in some)
+    assert not any(group.drawn and (group.strayed or not group.blurred) for group in some)
 
 
 def test_pairs_are_of_held_out_combinations():
@@ -236,6 +241,13 @@ def test_training_goes_on_from_a_matcher(folder):
         for one, other in zip(task.shown.maps, again.shown.maps, strict=True)
     ]
     assert told_apart == [group.strayed for group in task.shown.groups]
+    third = task_of(recipe(start=str(folder), drawn=0.5, words_steps=0))
+    told_apart = [
+        not np.array_equal(one, other)
+        for one, other in zip(third.shown.maps, again.shown.maps, strict=True)
+    ]
+    assert told_apart == [group.drawn for group in third.shown.groups]
+    assert any(told_apart)
 
 
 def test_eyes_learn_by_themselves_and_share_the_work(folder):

@@ -84,7 +84,23 @@ def test_pictures_gone_astray_are_the_same_for_the_same_seed_and_near_the_true_o
     assert not np.array_equal(codes.astray(scenes, flipped, texts, 0), first)  # by the layout, too
 
 
+def test_pictures_drawn_anew_are_drawings_by_the_true_layout(seen):
+    codes, scenes, drawn, texts = seen
+    pictures = pictures_of(drawn).astype(int)
+    made = codes.anew(scenes, drawn, texts, 3).astype(int)
+    assert made.shape == pictures.shape
+    assert np.array_equal(codes.anew(scenes[1:], drawn[1:], texts[1:], 4), made[1:])  # by the seed
+    far = [np.abs(made - other).mean() for other in (codes(pictures_of(drawn)), pictures[::-1])]
+    assert 2 < far[0] < far[1]
+    flipped = [
+        replace(one, pieces=other.pieces) for one, other in zip(drawn, drawn[::-1], strict=True)
+    ]
+    assert np.abs(codes.anew(scenes, flipped, texts, 3) - made).mean() > far[0] / 2
+
+
 def test_what_draws_nothing_is_named(seen):
     codes, *asked = seen
-    with pytest.raises(ConfigError, match="draws"):
-        ThroughCodes(codes.model.dvae, codes.pixels).astray(*asked, 0)
+    alone = ThroughCodes(codes.model.dvae, codes.pixels)
+    for make in (alone.astray, alone.anew):
+        with pytest.raises(ConfigError, match="draws"):
+            make(*asked, 0)
