@@ -49,7 +49,8 @@ matcher: setup
 	$(BIN)/polysee train recipes/dalle-nano/4-matcher.yaml --anew
 	$(BIN)/polysee train recipes/dalle-nano/4-matcher-eyes.yaml --anew
 	$(BIN)/polysee train recipes/dalle-nano/4-matcher-on.yaml --anew
-	$(BIN)/python -m recipes.bundle scene-matcher-on scene-matcher --revision $(REVISION)
+	$(BIN)/polysee train recipes/dalle-nano/4-matcher-drawn.yaml --anew
+	$(BIN)/python -m recipes.bundle scene-matcher-drawn scene-matcher --revision $(REVISION)
 
 clean:
 	rm -rf $(VENV) site demo-out
