@@ -240,10 +240,8 @@ def test_rows_of_training_show_nothing_that_is_kept_even_apart():
 @pytest.mark.parametrize("wearer", having("wears"))
 def test_hats_sit_on_heads_and_glasses_before_eyes(style, wearer):
     head, hat = draw_scene(pair("wearing", wearer, "top hat", style), 0).boxes
-    height, moved = (
-        head[3] - head[1],
-        0.5 / LATTICE + 0.001,
-    )  # by which the lattice moves it at most
+    height = head[3] - head[1]
+    moved = 0.5 / LATTICE + 0.001  # the most that the lattice moves it by
     assert hat[1] < head[1] + 0.1 * height, "above the head"
     assert head[1] - 0.12 * height < hat[3] < head[1] + 0.47 * height + moved, "on it"
     assert abs(middle(hat)[0] - middle(head)[0]) < moved
