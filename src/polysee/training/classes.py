@@ -17,8 +17,6 @@ from polysee.training.see_data import class_names
 
 SHARE = 0.6  # of a sure class's place, beside the projection of length one
 CENTRE = 0.8  # of what pictures have in common that is taken off each
-SPREAD = 0.06  # how much less alike a class may be and still count a third as much
-UNLIKE, ALIKE = 0.4, 0.8  # likeness up to which a name stays, and from which on it moves wholly
 
 
 @torch.no_grad()
@@ -82,18 +80,17 @@ def _places(model: Align) -> torch.Tensor:
 
 
 def move_to_like_classes(
-    vectors: torch.Tensor, likeness: torch.Tensor, places: torch.Tensor
+    vectors: torch.Tensor, classes: torch.Tensor, shares: torch.Tensor, places: torch.Tensor
 ) -> torch.Tensor:
-    """Each name between where the teacher puts it and where the classes lie that its thing is like.
+    """Each name between where the teacher puts it and where the classes lie that its thing is taken for.
 
     A picture of an okapi lies near gazelles and zebras, for the tower knows nothing nearer; the teacher, who has seen
     no picture, may put the word elsewhere.
 
     Shapes:
-        vectors: (M, E), of unit length; likeness: (M, N) in 0-1; places: (N, E), all as far from their middle
+        vectors: (M, E), of unit length; classes: (M, N), of sum one; shares: (M,)
+        places: (N, E), all as far from their middle
         returns: (M, E), of unit length
     """
-    places = places - places.mean(0)
-    among = F.normalize((likeness / SPREAD).softmax(1) @ places, dim=1)
-    share = ((likeness.max(1, keepdim=True).values - UNLIKE) / (ALIKE - UNLIKE)).clamp(0, 1)
-    return F.normalize(vectors + share * among, dim=1)
+    among = F.normalize(classes @ (places - places.mean(0)), dim=1)
+    return F.normalize(vectors + shares[:, None] * among, dim=1)

@@ -26,6 +26,7 @@ from polysee.objectives.distillation import cosine_distillation, soft_label_dist
 from polysee.training.classes import add_imagenet_classes, centre_pictures
 from polysee.training.distil import TaughtTexts
 from polysee.training.folders import start_folder
+from polysee.training.kept_states import KeptStates
 from polysee.training.module import limited_scale
 from polysee.training.read_data import agreed, named_things, often_said, said_of, translated
 from polysee.training.recall import recall_at_10
@@ -37,7 +38,7 @@ class ReadTask:
     """The picture tower and both projections stay as they are (locked-image tuning, Zhai et al. 2022).
 
     A text's vector is to point where the teacher's points once projected; to rank pictures as that one ranks them; and
-    a caption's to be nearer to its own picture than to others.
+    a caption's to be nearer to its own picture than to others. What it says of made scenes may be held fast meanwhile.
     """
 
     def __init__(self, recipe: Recipe, task: Read) -> None:
@@ -63,6 +64,7 @@ class ReadTask:
             centre_pictures(model, self._vectors(kept))
         self.images, self.validation_images = self._vectors(kept), self._vectors(held_out)
         self.owners, self.taught = self._texts(pictures)
+        self.kept = KeptStates(model.text, self.tokenizer, recipe.seed) if task.scenes else None
 
     def batch(self, step: int) -> dict[str, Any]:
         rows = self.taught.order(step, self.recipe.batch_size)
@@ -74,12 +76,15 @@ class ReadTask:
         others = draw.choice(len(self.groups), self.task.pictures - len(own), replace=False)
         pictures = np.unique(np.concatenate([own, others]))
         right = self.groups[pictures][:, None] == owners[None]  # (P, B)
-        return {
+        found: dict[str, Any] = {
             "text": (tokens, mask),
             "target": target,
             "images": self.images[pictures],
             "right": torch.from_numpy(right),
         }
+        if self.kept is not None:
+            found["kept"] = self.kept.batch(step, self.task.scenes)
+        return found
 
     def losses(self, batch: dict[str, Any]) -> dict[str, torch.Tensor]:
         images, target = batch["images"], batch["target"]
@@ -88,11 +93,14 @@ class ReadTask:
         wanted = (scale * target @ images.T).softmax(1)  # (B, P)
         logits = scale * F.normalize(text, dim=1) @ images.T
         pairs = contrastive_many(images, text, scale, batch["right"])
-        return {
+        losses = {
             "cosine": self.task.cosine * cosine_distillation(text, target),
             "ranking": soft_label_distillation(logits, wanted),
             "pairs": self.task.pairs * pairs,
         }
+        if self.kept is not None:
+            losses["kept"] = self.task.kept * self.kept.lost(self.model.text, *batch["kept"])
+        return losses
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:

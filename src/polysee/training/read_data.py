@@ -93,7 +93,7 @@ def named_things(
 ) -> tuple[list[str], torch.Tensor]:
     """Names and words in both languages, alone and in sentences by lot, and where a picture of such a thing lies.
 
-    Where both languages' words for it lie, moved towards the classes that the thing is like and towards its pictures.
+    Where both languages' words for it lie, moved towards the classes that it is taken for and towards its pictures.
 
     Args:
         known: names that pictures have taught: these stay where the languages agree.
@@ -107,9 +107,9 @@ def named_things(
     drawn, cut_out = _drawn(look), _cut_out(look, wordnet)
     things = nouns(wordnet)
     named = {name for thing in things for name in thing.names}
-    unlike = np.zeros(len(places))
-    things += [Noun((en,), (zh,), unlike) for en, zh in drawn if not {en, zh} & named]
-    things += [Noun((name,), (), unlike) for name in cut_out if name not in named]
+    none = np.zeros(len(places))
+    things += [Noun((en,), (zh,), none, 0) for en, zh in drawn if not {en, zh} & named]
+    things += [Noun((name,), (), none, 0) for name in cut_out if name not in named]
     rows = [(name, thing) for thing in things for name in thing.names]
     pairs = [(en, zh) for thing in things for en in thing.english for zh in thing.chinese]
     pairs = list(dict.fromkeys(pairs + word_pairs(wordnet)))
@@ -117,7 +117,7 @@ def named_things(
     others = dict.fromkeys(word for pair in pairs for word in pair if word not in words)
     read = np.random.default_rng(seed).random(len(others)) < share
     some = [word for word, taken in zip(others, read, strict=True) if taken]
-    rows += [(word, Noun((word,), (), unlike)) for word in some]
+    rows += [(word, Noun((word,), (), none, 0)) for word in some]
     row_of = {word: row for row, word in enumerate([*words, *others])}
     vectors = agreed(
         embed([_asked(word) for word in row_of]),
@@ -133,7 +133,7 @@ def named_things(
         part = rows[start : start + 4096]
         said = vectors[[row_of[name] for name, _ in part]]
         moved = _shown(said, [thing for _, thing in part], places, by_name)
-        stays = torch.tensor([name.lower() in known for name, _ in part])
+        stays = torch.tensor([name.lower() in known and not thing.told for name, thing in part])
         targets.append(torch.where(stays[:, None], said, moved))
     return _in_sentences([name for name, _ in rows], torch.cat(targets), seed)
 
@@ -220,9 +220,10 @@ def _shown(
         vectors: (M, E), of unit length, of M things; places: (N, E)
         returns: (M, E), of unit length
     """
-    kinds = torch.from_numpy(np.stack([thing.likeness for thing in things])).float()
+    classes = torch.from_numpy(np.stack([thing.classes for thing in things])).float()
+    shares = torch.tensor([thing.share for thing in things], dtype=torch.float32)
     none = torch.zeros(vectors.shape[1])
     by_thing = [(drawn.get(name.lower()) for name in thing.names) for thing in things]
     seen = [next((vector for vector in some if vector is not None), none) for some in by_thing]
-    moved = move_to_like_classes(vectors, kinds, places)
+    moved = move_to_like_classes(vectors, classes, shares, places)
     return F.normalize(moved + SEEN * torch.stack(seen), dim=1)

@@ -119,7 +119,9 @@ class Read(Strict):
         own: weight of where the tower as it starts puts a text, beside where the teacher does.
         pictures: how many a step's texts are held against.
         tiny_pictures: of Tiny ImageNet, beside all others.
-        cosine, pairs: weights of the loss on where a text points, and on captions and their own pictures.
+        scenes: sentences of made scenes a step, of whose tokens the tower is to say what it said at its start.
+        cosine, pairs, kept: weights of the loss on where a text points, on captions and their own pictures, and on
+            what the tower no longer says of made scenes.
     """
 
     kind: Literal["read"]
@@ -136,8 +138,10 @@ class Read(Strict):
     text_length: int = Field(48, ge=4)
     pictures: int = Field(2048, ge=2)
     tiny_pictures: int = Field(2000, ge=0)
+    scenes: int = Field(0, ge=0)
     cosine: float = Field(1.0, ge=0)
     pairs: float = Field(0.3, ge=0)
+    kept: float = Field(3.0, ge=0)
 
 
 class FromNothing(Strict):

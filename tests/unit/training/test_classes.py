@@ -41,22 +41,22 @@ def test_at_low_rank_it_is_nearer_than_the_nearest_matrix(seen):
     assert found < 0.1 * whole.norm()
 
 
-def test_a_name_moves_to_the_classes_that_it_is_like_and_no_other_does():
+def test_a_name_moves_to_the_classes_that_its_thing_is_taken_for():
     places = torch.eye(4)
     name = torch.full((1, 4), 0.5)
-    gazelle = move_to_like_classes(name, torch.tensor([[0.9, 0.2, 0.2, 0.2]]), places)
+    gazelle = move_to_like_classes(name, torch.eye(4)[:1], torch.ones(1), places)
     assert gazelle.argmax() == 0
     assert_close(gazelle.norm(), torch.tensor(1.0))
     assert gazelle[0, 0] > 0.8
-    two = move_to_like_classes(name, torch.tensor([[0.9, 0.9, 0.2, 0.2]]), places)
+    two = move_to_like_classes(name, torch.tensor([[0.5, 0.5, 0, 0]]), torch.ones(1), places)
     assert_close(two[0, 0], two[0, 1])
-    nothing = move_to_like_classes(name, torch.full((1, 4), 0.3), places)
+    nothing = move_to_like_classes(name, torch.zeros(1, 4), torch.ones(1), places)
     assert_close(nothing, name)
 
 
-def test_the_liker_the_farther():
-    likeness = torch.tensor([[0.5, 0.1], [0.7, 0.1], [0.9, 0.1]])
-    moved = move_to_like_classes(torch.tensor([[0.0, 1.0]]).expand(3, 2), likeness, torch.eye(2))
+def test_the_larger_its_share_the_farther():
+    names, classes = torch.tensor([[0.0, 1.0]]).expand(3, 2), torch.tensor([[1.0, 0]]).expand(3, 2)
+    moved = move_to_like_classes(names, classes, torch.tensor([0.5, 1, 1.5]), torch.eye(2))
     assert (moved[:, 0].diff() > 0).all()
 
 

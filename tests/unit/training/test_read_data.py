@@ -54,9 +54,9 @@ def model():
 @pytest.fixture
 def things(monkeypatch):
     """A class, something like it, something like nothing; two drawings, of which one has a name of its own."""
-    likeness = np.array([[1.0, 0.2, 0.2], [0.9, 0.2, 0.2], [0.1, 0.1, 0.1]])
+    classes = np.array([[1.0, 0, 0], [0.8, 0.2, 0], [0, 0, 0]])
     names = [(("Zebra",), ("斑马",)), (("okapi",), ("霍加狓",)), (("quark",), ())]
-    nouns = [Noun(*both, row) for both, row in zip(names, likeness, strict=True)]
+    nouns = [Noun(*both, row, 1.0) for both, row in zip(names, classes, strict=True)]
     monkeypatch.setattr(read_data, "WordNet", lambda: None)
     monkeypatch.setattr(read_data, "nouns", lambda wordnet: list(nouns))
     monkeypatch.setattr(

@@ -70,8 +70,8 @@ def runs(tmp_path, monkeypatch):
     for module in ("training.see", "training.read"):
         monkeypatch.setattr(f"polysee.{module}.captioned_pictures", lambda *_: pictures[:8])
         monkeypatch.setattr(f"polysee.{module}.validation_pictures", lambda: pictures[8:])
-    likeness = np.eye(2, 1000)
-    things = [Noun(("cat",), ("猫",), likeness[0]), Noun(("okapi",), (), likeness[1])]
+    classes = np.eye(2, 1000)
+    things = [Noun(("cat",), ("猫",), classes[0], 1), Noun(("okapi",), (), classes[1], 1)]
     monkeypatch.setattr("polysee.training.read_data.WordNet", lambda: None)
     monkeypatch.setattr("polysee.training.read_data.nouns", lambda wordnet: things)
     monkeypatch.setattr(
@@ -117,6 +117,7 @@ def test_the_picture_tower_learns_and_then_the_text_tower(runs):
     trained = {"image.blocks.20", "image.head.conv", "image.head.norm"}
     assert changed(start, model) == trained | {"image_projection", "text_projection", "log_scale"}
     read = {"kind": "read", "start": "see", "image_size": 96, "vocab_size": 350, "class_rank": 8}
+    read["scenes"] = 4
     read |= {"tiny_pictures": 0, "pictures": 6, "texts": 4}
     rates = {
         "image": 0,
