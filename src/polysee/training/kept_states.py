@@ -21,6 +21,7 @@ from polysee.inputs.tokenizer import Tokenizer
 from polysee.models.bert import Bert
 
 SENTENCES = 20_000
+DETAIL = (1.0, 0.6)  # the chance that a colour, or the ground, is said; of every second sentence
 SPREAD = 10.0  # in tokens: sentences of a batch are of about one length
 
 
@@ -36,7 +37,7 @@ class KeptStates:
         self.tokenizer, self.seed = tokenizer, seed
         scenes = [scene_of("training", f"kept-{seed}-{number}") for number in range(count)]
         self.texts = [
-            describe(scene, LANGUAGES[number % 2], number, 1.0)
+            describe(scene, LANGUAGES[number % 2], number, DETAIL[number // 2 % 2])
             for number, scene in enumerate(scenes)
         ]
         self.lengths = tokenizer(self.texts)[1].sum(1).numpy()

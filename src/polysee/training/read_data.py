@@ -30,7 +30,7 @@ SEEN = 0.5  # of the place of a thing's pictures, beside the name's own of lengt
 NEAR = 0.1  # by how much more a translation's cosine is, for it to count e times as much
 OFTEN = 100  # captions: pictures have shown where a name lies that so many of them say
 MOST_WORDS, MOST_CHARACTERS = 3, 6  # of a name that captions are looked through for
-SENTENCES = 2  # around a name, beside the name alone
+SENTENCES = 2  # around a name, beside the name alone; around one whose look is told, all there are
 
 Name = TypeVar("Name", str, tuple[str, str])
 Embed: TypeAlias = Callable[[list[str]], torch.Tensor]
@@ -135,7 +135,7 @@ def named_things(
         moved = _shown(said, [thing for _, thing in part], places, by_name)
         stays = torch.tensor([name.lower() in known and not thing.told for name, thing in part])
         targets.append(torch.where(stays[:, None], said, moved))
-    return _in_sentences([name for name, _ in rows], torch.cat(targets), seed)
+    return _in_sentences(rows, torch.cat(targets), seed)
 
 
 def _asked(name: str) -> str:
@@ -145,14 +145,15 @@ def _asked(name: str) -> str:
 
 
 def _in_sentences(
-    names: Sequence[str], targets: torch.Tensor, seed: int
+    named: Sequence[tuple[str, Noun]], targets: torch.Tensor, seed: int
 ) -> tuple[list[str], torch.Tensor]:
     """Each name alone and in some sentences by lot; all are to lie where it does."""
     draw = np.random.default_rng(seed)
     texts, rows = [], []
-    for row, name in enumerate(names):
+    for row, (name, thing) in enumerate(named):
         alone, *around = sentences(name)
-        some = [around[place] for place in draw.permutation(len(around))[:SENTENCES]]
+        most = len(around) if thing.told else SENTENCES
+        some = [around[place] for place in draw.permutation(len(around))[:most]]
         texts += [alone, *some]
         rows += [row] * (1 + len(some))
     return texts, targets[rows]
