@@ -2,6 +2,7 @@
 
 python -m recipes.bundle align-nano-3-read align-nano
 python -m recipes.bundle dalle-nano-on dalle-nano --dvae dalle-nano-dvae-on
+python -m recipes.bundle polysee/scene-matcher scene-matcher --towers align-nano
 """
 
 from __future__ import annotations
@@ -9,13 +10,15 @@ from __future__ import annotations
 import argparse
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 
 from polysee.checkpoints.bundled import BUNDLED
-from polysee.checkpoints.folder import TOKENIZER, WEIGHTS, load_folder, save_folder
+from polysee.checkpoints.folder import TOKENIZER, WEIGHTS, folder_hash, load_folder, save_folder
 from polysee.models.dalle import Dalle
 from polysee.models.dvae import Dvae
+from polysee.models.matcher import Matcher
 from polysee.training.folders import start_folder
 
 
@@ -27,11 +30,18 @@ def main() -> None:
     parser.add_argument(
         "--dvae", help="a run of its VAE's decoder, which takes the place of its own"
     )
+    parser.add_argument(
+        "--towers",
+        help="the bundled model that a matcher reads from here on: its picture tower has to be the same, and what its"
+        " text tower says of made scenes held fast in its training (`scenes` in its recipe)",
+    )
     arguments = parser.parse_args()
     source, target = start_folder(arguments.run), BUNDLED / arguments.name
     model, card = load_folder(source)
     if arguments.dvae:
         model = with_dvae(model, load_folder(start_folder(arguments.dvae))[0])
+    if arguments.towers:
+        model = reading(model, BUNDLED / arguments.towers)
     save_folder(target, model, replace(card, revision=arguments.revision))
     if (source / TOKENIZER).exists():
         shutil.copy(source / TOKENIZER, target / TOKENIZER)
@@ -54,6 +64,13 @@ def with_dvae(model: Dalle, dvae: Dvae) -> Dalle:
         | {f"dvae.{name}": x for name, x in dvae.state_dict().items()}
     )
     return grown
+
+
+def reading(matcher: Matcher, towers: Path) -> Matcher:
+    """The matcher, reading other towers than it was trained over."""
+    other = Matcher(replace(matcher.config, towers=folder_hash(towers)))
+    other.load_state_dict(matcher.state_dict())
+    return other
 
 
 if __name__ == "__main__":
