@@ -14,10 +14,12 @@ _CLOSE = "\uf8ff"
 
 
 def describe_with_owners(
-    scene: Scene, language: Language, seed: int | str, detail: float = 0.6
+    scene: Scene, language: Language, seed: int | str, detail: float = 0.6, ground: bool = True
 ) -> tuple[str, list[int]]:
     """The sentence of `scenes_words.describe`, and for each of its characters the number of a thing; -1 for none.
 
+    Args:
+        ground: whether the background may be said.
     Example:
         >>> from polysee.datasets.scenes import Background, Relation, Thing
         >>> beside = Scene((Thing("dog"), Thing("car")), (Relation("on", 0, 1),), Background("beach"), "noto")
@@ -28,7 +30,7 @@ def describe_with_owners(
     draw = random.Random(f"scene-words-{language}-{seed}")
     words = _English if language == "english" else _Chinese
     text, owners, inside = [], [], [-1]
-    for character in words(scene, draw, detail).sentence():
+    for character in words(scene, draw, detail, ground).sentence():
         if character == _CLOSE:
             inside.pop()
         elif _FIRST <= ord(character) < ord(_CLOSE):

@@ -42,15 +42,17 @@ _PLACES = {
 class EnglishWords:
     """One sentence about a scene."""
 
-    def __init__(self, scene: Scene, draw: random.Random, detail: float) -> None:
-        self.scene, self.draw, self.detail = scene, draw, detail
+    def __init__(
+        self, scene: Scene, draw: random.Random, detail: float, ground: bool = True
+    ) -> None:
+        self.scene, self.draw, self.detail, self.ground = scene, draw, detail, ground
 
     def sentence(self) -> str:
         """Example: "three red apples on a blue background"."""
         said = self._things()
         if not self.scene.relations and self.draw.random() < 0.15:
             said = self.draw.choice(("a picture of {0}", "a drawing of {0}")).format(said)
-        if not self._wanted():
+        if not self._wanted() or not self.ground:
             return said
         where = self._where(self.scene.background)
         if self.draw.random() < 0.15:

@@ -44,13 +44,15 @@ _BEFORE = ("{a}在{b}前面", "{b}前面有{a1}", "{a}后面有{b1}", "{b1}在{a
 class ChineseWords:
     """One sentence about a scene."""
 
-    def __init__(self, scene: Scene, draw: random.Random, detail: float) -> None:
-        self.scene, self.draw, self.detail = scene, draw, detail
+    def __init__(
+        self, scene: Scene, draw: random.Random, detail: float, ground: bool = True
+    ) -> None:
+        self.scene, self.draw, self.detail, self.ground = scene, draw, detail, ground
 
     def sentence(self) -> str:
         """Example: 蓝色背景上，三个红苹果。"""
         said, is_noun = self._things()
-        if not self._wanted():
+        if not self._wanted() or not self.ground:
             if is_noun and self.draw.random() < 0.15:
                 return self.draw.choice(("图里有{0}", "画着{0}", "这是{0}")).format(said)
             return said

@@ -280,7 +280,10 @@ class MatcherTask:
         # Said in part, "a dog and a cat" is true of both ways round.
         full = "relation" in group.facts or draw.random() < self.task.full
         detail, seed = 1.0 if full else 0.5, f"{group.seed}-{epoch}"
-        said = [describe_with_owners(scene, language, seed, detail) for scene in group.scenes]
+        ground = draw.random() >= self.task.groundless
+        said = [
+            describe_with_owners(scene, language, seed, detail, ground) for scene in group.scenes
+        ]
         return Told(language, [text for text, _ in said], [owners for _, owners in said])
 
     def _order(self, epoch: int, size: int) -> list[np.ndarray]:

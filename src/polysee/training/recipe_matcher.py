@@ -29,6 +29,7 @@ class TrainMatcher(Strict):
         cells: how much it counts what each cell shows, beside which sentence is whose.
         tokens: likewise which tokens agree; `places`, where they point; `expected`, where words alone put their thing.
         full: the share of groups whose sentences say all they can; of the others, each attribute by lot.
+        groundless: the share of groups whose sentences do not say before what, as people often leave it out.
         cuts, image_size, hidden_size, num_picture_layers, num_pixel_layers, num_text_layers, num_layers, num_heads,
             mlp_size, dropout: see `models.matcher`.
         validation_pairs: of twins, for each kind of fact; of combinations that training never shows.
@@ -49,6 +50,7 @@ class TrainMatcher(Strict):
     places: float = Field(0.5, ge=0)
     expected: float = Field(4.0, ge=0)
     full: float = Field(0.6, ge=0, le=1)
+    groundless: float = Field(0.0, ge=0, le=1)
     cuts: tuple[int, int] = (15, 20)
     image_size: int = Field(192, ge=32, multiple_of=32)
     hidden_size: int = Field(128, ge=8)
