@@ -6,10 +6,13 @@ from dataclasses import replace
 
 import pytest
 import torch
-from recipes.bundle import with_dvae
+from recipes.bundle import reading, with_dvae
 
+from polysee.checkpoints.bundled import BUNDLED
+from polysee.checkpoints.folder import folder_hash
 from polysee.models.dalle import Dalle, DalleConfig
 from polysee.models.dvae import Dvae, DvaeConfig
+from polysee.models.matcher import Matcher, MatcherConfig
 
 CODES = DvaeConfig(image_size=16, patch_size=2, hidden_size=8, num_layers=1, levels=(3, 3))
 
@@ -34,3 +37,13 @@ def test_a_dalle_gets_a_decoder_that_was_taught_since():
     ):
         with pytest.raises(SystemExit, match="its encoder is another"):
             with_dvae(model, other)
+
+
+def test_a_matcher_reads_other_towers_with_the_weights_that_it_has():
+    small = MatcherConfig("", channels=6, grid_size=2, text_size=4, hidden_size=8, num_heads=2, mlp_size=8)  # fmt: skip
+    matcher = Matcher(small)
+    towers = BUNDLED / "align-nano"
+    other = reading(matcher, towers)
+    assert other.config == replace(small, towers=folder_hash(towers))
+    own = matcher.state_dict()
+    assert all(torch.equal(own[name], weight) for name, weight in other.state_dict().items())

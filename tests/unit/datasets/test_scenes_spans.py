@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from polysee.datasets.scenes import scene_of
+from polysee.datasets.scenes import Background, scene_of
 from polysee.datasets.scenes_spans import describe_with_owners
 from polysee.datasets.scenes_things import concepts
 from polysee.datasets.scenes_words import LANGUAGES, describe
@@ -37,3 +39,14 @@ def test_each_thing_is_named_in_its_own_words(language):
                 for name in ((word.one, word.many) if language == "english" else (word.word,))
             ]
             assert any(name in said for name in names), (said, names)
+
+
+def test_the_ground_may_be_left_out_of_sentences_that_tell_all_else():
+    for seed in range(60):
+        scene = scene_of("training", seed)
+        elsewhere = replace(scene, background=Background("beach"))
+        for language in LANGUAGES:
+            said = describe_with_owners(elsewhere, language, seed, 1.0, ground=False)[0]
+            snow = replace(scene, background=Background("snow"))
+            assert said == describe_with_owners(snow, language, seed, 1.0, ground=False)[0]
+            assert said != describe_with_owners(elsewhere, language, seed, 1.0)[0]

@@ -161,6 +161,17 @@ def test_a_name_that_pictures_have_taught_stays_where_the_languages_agree(model,
     torch.testing.assert_close(stays["Zebra"], moved["Zebra"])
 
 
+def test_a_name_whose_look_is_told_moves_all_the_same_and_is_read_in_every_sentence(
+    model, things, monkeypatch
+):
+    okapi = Noun(("okapi",), ("霍加狓",), np.array([0.8, 0.2, 0]), 1.0, told=True)
+    monkeypatch.setattr(read_data, "nouns", lambda wordnet: [okapi])
+    texts, targets = named_things(model, embed, look, 0, {"okapi"})
+    agreed_place = agreed_on("a photo of an okapi", "一张霍加狓的照片")
+    assert not torch.allclose(dict(zip(texts, targets, strict=True))["okapi"], agreed_place)
+    assert sum("okapi" in text for text in texts) == len(read_data.sentences("okapi"))
+
+
 def test_what_captions_often_say_is_counted_once_a_caption_and_without_plurals():
     captions = ["Cell phones on a phone", "a cell phone", "两部手机", "手机和手机壳"]
     said = often_said(captions, least=2)
