@@ -1,8 +1,8 @@
 """What things look like to a classifier that knows ImageNet's classes only.
 
-`looks.tsv` was written for Polysee from general knowledge, with no picture and no test at hand: of everyday and less
-everyday things, their names in both languages, which of the thousand classes a photograph of one would be taken for,
-and how surely. WordNet says what kind of thing each is (`datasets.wordnet`), which often looks otherwise: an okapi is
+`looks.tsv` was written for Polysee by a language model from general knowledge, with no picture and no test at hand: of
+everyday and less everyday things, their names in both languages, which of the thousand classes a photograph of one
+would be taken for, and how surely. WordNet says what kind of thing each is (`datasets.wordnet`), which often looks otherwise: an okapi is
 kin to the giraffe, and looks like a zebra.
 
 Shapes: C ImageNet's classes.
