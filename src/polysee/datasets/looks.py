@@ -2,8 +2,8 @@
 
 `looks.tsv` was written for Polysee by a language model from general knowledge, with no picture and no test at hand: of
 everyday and less everyday things, their names in both languages, which of the thousand classes a photograph of one
-would be taken for, and how surely. WordNet says what kind of thing each is (`datasets.wordnet`), which often looks otherwise: an okapi is
-kin to the giraffe, and looks like a zebra.
+would be taken for, and how surely. WordNet says what kind of thing each is (`datasets.wordnet`), which often looks
+otherwise: an okapi is kin to the giraffe, and looks like a zebra.
 
 Shapes: C ImageNet's classes.
 """
